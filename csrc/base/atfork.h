@@ -1,0 +1,24 @@
+/*
+ * The only pthread_atfork of the library. Rooms register what they do around fork(); before() hooks run in
+ * the order of rising rank (which is lock order), after hooks in falling rank.
+ *
+ * vfork and _Fork do not come through here: whoever owns descriptors or timers also compares getpid().
+ */
+#ifndef CPROF_BASE_ATFORK_H
+#define CPROF_BASE_ATFORK_H
+
+#include "base/lock.h"
+
+struct atfork_hooks {
+    enum lock_rank rank;
+    void (*before)(void);       /* takes the room's lock; may be NULL */
+    void (*after_parent)(void); /* drops it; may be NULL */
+    void (*after_child)(void);  /* resets the room: no thread, no timer, no server; may be NULL */
+};
+
+#define ATFORK_MAX 8 /* rooms that register; more is a programming error */
+
+/* Registering the same struct twice is a no-op. */
+void atfork_register(const struct atfork_hooks *hooks);
+
+#endif

@@ -1,0 +1,55 @@
+#include "base/lock.h"
+
+#include <assert.h>
+#include <linux/futex.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef CPROF_CHECK
+/* Ranks held by this thread, a bit each: enough to assert the order, small enough for static TLS. */
+static _Thread_local uint32_t held_ranks;
+#define CHECK_TAKE(l) (assert((held_ranks >> (l)->rank) == 0), held_ranks |= 1u << (l)->rank)
+#define CHECK_DROP(l) (assert(held_ranks & (1u << (l)->rank)), held_ranks &= ~(1u << (l)->rank))
+#else
+#define CHECK_TAKE(l) ((void)(l))
+#define CHECK_DROP(l) ((void)(l))
+#endif
+
+void lock_wait_word(_Atomic uint32_t *word, uint32_t seen, int64_t timeout_ns)
+{
+    struct timespec limit = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, timeout_ns < 0 ? NULL : &limit, NULL, 0);
+}
+
+void lock_wake_word(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+void lock_take(struct lock *l)
+{
+    CHECK_TAKE(l);
+    uint32_t seen = 0;
+    if (atomic_compare_exchange_strong_explicit(&l->word, &seen, 1, memory_order_acquire, memory_order_relaxed))
+        return;
+    /* From here on the word is taken as 2: whoever drops it then wakes the next waiter. */
+    while (atomic_exchange_explicit(&l->word, 2, memory_order_acquire) != 0)
+        lock_wait_word(&l->word, 2, -1);
+}
+
+void lock_drop(struct lock *l)
+{
+    CHECK_DROP(l);
+    if (atomic_exchange_explicit(&l->word, 0, memory_order_release) == 2)
+        syscall(SYS_futex, &l->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void lock_reset_after_fork(struct lock *l)
+{
+    atomic_store_explicit(&l->word, 0, memory_order_relaxed);
+#ifdef CPROF_CHECK
+    held_ranks = 0;
+#endif
+}

@@ -1,0 +1,40 @@
+/*
+ * A mutex over futex(2). Never a pthread mutex: the host's are watched, and ours must not show up among
+ * them. For ordinary threads only; nothing in sig/ takes a lock.
+ *
+ * A thread takes locks in rising rank; a -DCPROF_CHECK build asserts it. Every rank is listed here.
+ */
+#ifndef CPROF_BASE_LOCK_H
+#define CPROF_BASE_LOCK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum lock_rank {
+    LOCK_API = 1,  /* a public call that starts or stops something */
+    LOCK_SERVER,   /* http/server: the one server of the process */
+    LOCK_WORK,     /* http/work: the queue between event loop and worker */
+    LOCK_CPU,      /* sampler/cpu: windows, timers, the drain */
+    LOCK_MODULES,  /* sampler/modules: the list of loaded code */
+    LOCK_SYMBOLS,  /* symbol/: libdw sessions, one at a time */
+    LOCK_LEAF,     /* guards a few words, calls nothing */
+};
+
+struct lock {
+    _Atomic uint32_t word; /* 0 free, 1 held, 2 held and somebody waits */
+    uint32_t rank;
+};
+
+#define LOCK_INIT(r) {.word = 0, .rank = (r)}
+
+void lock_take(struct lock *l);
+void lock_drop(struct lock *l);
+
+/* In a fork's child, where the holder no longer exists. */
+void lock_reset_after_fork(struct lock *l);
+
+/* Waits until *word differs from seen, at most timeout_ns (negative = for ever). May return early. */
+void lock_wait_word(_Atomic uint32_t *word, uint32_t seen, int64_t timeout_ns);
+void lock_wake_word(_Atomic uint32_t *word);
+
+#endif

@@ -1,0 +1,122 @@
+#define _GNU_SOURCE
+#include "base/thread.h"
+
+#include "base/atfork.h"
+#include "base/lock.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_OURS 16 /* engine, event loop, worker, and room for their next generation while one ends */
+
+static struct lock ours_lock = LOCK_INIT(LOCK_LEAF);
+static _Atomic pid_t ours[MAX_OURS];
+static _Atomic int64_t ended_cpu_ns;
+
+struct start {
+    void (*run)(void *);
+    void *arg;
+    char name[16];
+};
+
+static int64_t thread_cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static void enter(pid_t tid)
+{
+    for (size_t i = 0; i < MAX_OURS; i++) {
+        pid_t none = 0;
+        if (atomic_compare_exchange_strong(&ours[i], &none, tid))
+            return;
+    }
+}
+
+static void leave(pid_t tid)
+{
+    atomic_fetch_add(&ended_cpu_ns, thread_cpu_ns());
+    for (size_t i = 0; i < MAX_OURS; i++) {
+        pid_t mine = tid;
+        if (atomic_compare_exchange_strong(&ours[i], &mine, 0))
+            return;
+    }
+}
+
+static void *trampoline(void *arg)
+{
+    struct start s = *(struct start *)arg;
+    free(arg);
+    pthread_setname_np(pthread_self(), s.name);
+    enter(gettid());
+    s.run(s.arg);
+    leave(gettid());
+    return NULL;
+}
+
+static void after_fork_child(void)
+{
+    lock_reset_after_fork(&ours_lock);
+    for (size_t i = 0; i < MAX_OURS; i++)
+        atomic_store(&ours[i], 0);
+    atomic_store(&ended_cpu_ns, 0);
+}
+
+static const struct atfork_hooks fork_hooks = {.rank = LOCK_LEAF, .after_child = after_fork_child};
+
+enum status thread_start(const char *name, void (*run)(void *), void *arg, struct reason *why)
+{
+    atfork_register(&fork_hooks);
+    struct start *s = malloc(sizeof *s);
+    if (!s)
+        return STATUS_NOMEM;
+    *s = (struct start){.run = run, .arg = arg};
+    strncpy(s->name, name, sizeof s->name - 1);
+
+    /* The new thread inherits the mask of its creator: block, create, restore. Through the library call, not
+     * the raw syscall: glibc keeps SIGSETXID and SIGCANCEL deliverable, without which setgid() hangs. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_t t;
+    int err = pthread_create(&t, &attr, trampoline, s);
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (err) {
+        free(s);
+        return status_because(why, STATUS_SYSTEM, "cannot start thread %s: %s", name, strerror(err));
+    }
+    return STATUS_OK;
+}
+
+bool thread_is_ours(pid_t tid)
+{
+    for (size_t i = 0; i < MAX_OURS; i++)
+        if (atomic_load_explicit(&ours[i], memory_order_relaxed) == tid)
+            return true;
+    return false;
+}
+
+int64_t thread_ours_cpu_ns(void)
+{
+    int64_t sum = atomic_load(&ended_cpu_ns);
+    for (size_t i = 0; i < MAX_OURS; i++) {
+        pid_t tid = atomic_load(&ours[i]);
+        struct timespec t;
+        /* The kernel's encoding of another thread's CPU clock: see sampler/timers. */
+        if (tid && clock_gettime((clockid_t)((~(unsigned)tid << 3) | 6), &t) == 0)
+            sum += t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+    }
+    return sum;
+}

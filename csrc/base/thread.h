@@ -1,0 +1,23 @@
+/*
+ * Threads of ours. They start with every signal blocked, so that the host's signals never land on them,
+ * and are registered, so that they appear in no profile. Detached: nobody joins them, they announce
+ * their end by the word they were given.
+ */
+#ifndef CPROF_BASE_THREAD_H
+#define CPROF_BASE_THREAD_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Starts run(arg) on a new thread called name (at most 15 bytes). Safe in a constructor: does not wait. */
+enum status thread_start(const char *name, void (*run)(void *arg), void *arg, struct reason *why);
+
+/* Is tid one of ours? Any thread. */
+bool thread_is_ours(pid_t tid);
+
+/* CPU time that all threads of ours have used so far, ended ones included. */
+int64_t thread_ours_cpu_ns(void);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * The CPU engine: one timer per thread on that thread's CPU clock, a tick per period of CPU time used.
+ * It runs while at least one window is open, at the highest rate asked; every open window receives
+ * every record from the moment it opened.
+ *
+ * Calls come from ordinary threads, never from a handler.
+ */
+#ifndef CPROF_SAMPLER_CPU_H
+#define CPROF_SAMPLER_CPU_H
+
+#include "base/status.h"
+#include "sig/record.h"
+
+#include <stdint.h>
+
+#define CPU_HZ_DEFAULT 100
+#define CPU_HZ_MAX 10000
+
+/* Receives records on the engine's thread, under the engine's lock: must be quick and must not call back
+ * into this file. */
+struct cpu_sink {
+    void (*put)(void *self, const struct record *record);
+    void *self;
+};
+
+struct cpu_window;
+
+/* What happened in one window, or since the start of the process. */
+struct cpu_stats {
+    uint64_t samples;          /* records received */
+    uint64_t ticks;            /* their weight: periods of CPU time */
+    uint64_t lost_ring_full;   /* ticks that found no room in the ring */
+    uint64_t truncated;        /* stacks cut at RECORD_MAX_FRAMES, or that could not be walked to their end */
+    uint64_t foreign;          /* SIGPROFs that were not ours and were passed on */
+    uint32_t threads_covered;  /* largest number of threads with a timer at once */
+    uint32_t threads_uncovered;/* threads for which the kernel refused a timer (RLIMIT_SIGPENDING, seccomp) */
+    uint32_t hz;               /* the rate in force, 0 when idle */
+    uint32_t windows;          /* open now */
+    int64_t process_cpu_ns;    /* CPU time of the host's threads in the window: what the ticks should add up to */
+    int64_t uncovered_cpu_ns;  /* of it, used by threads before they had a timer */
+    int stolen;                /* the host replaced our SIGPROF handler while we ran */
+};
+
+/* hz 0 = the set rate. STATUS_BUSY where SIGPROF cannot be had, with the reason. */
+enum status cpu_window_open(uint32_t hz, struct cpu_sink sink, struct cpu_window **out, struct reason *why);
+
+/* Drains what was sampled until now into the sink, fills *stats (may be NULL), frees the window. */
+void cpu_window_close(struct cpu_window *w, struct cpu_stats *stats);
+
+/* The rate for windows that do not name one; returns the old rate. 0 only reads. */
+uint32_t cpu_set_hz(uint32_t hz);
+
+/* Totals since the start of the process, and what is in force now. */
+void cpu_stats(struct cpu_stats *out);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * Names, files, lines and inlined frames of addresses in this process, by libdw. Ordinary threads only;
+ * opening and asking read ELF files and allocate. Never touches the network: debuginfod is not asked.
+ */
+#ifndef CPROF_SYMBOL_SYMBOLS_H
+#define CPROF_SYMBOL_SYMBOLS_H
+
+#include "base/status.h"
+#include "profile/namer.h"
+
+struct symbols;
+
+/* A session over the modules mapped now. Sessions are independent; each is used by one thread at a time. */
+enum status symbols_open(struct symbols **out, struct reason *why);
+void symbols_close(struct symbols *s);
+
+/* The same session as collect wants it. */
+struct namer symbols_namer(struct symbols *s);
+
+#endif
