@@ -6,44 +6,50 @@
 #include <stddef.h>
 
 static struct lock table_lock = LOCK_INIT(LOCK_LEAF);
-static const struct atfork_hooks *table[ATFORK_MAX]; /* by rising rank */
-static size_t table_n;
+static const struct atfork_hooks *table[ATFORK_MAX]; /* append-only */
+static _Atomic size_t table_n;
 static bool installed;
 
-/* The table only grows and only under table_lock, which before_fork holds until the fork is over. */
+/* How many rooms had registered when this thread began to fork: one that registers meanwhile has taken no
+ * lock before, so it must drop none after. */
+static _Thread_local size_t forking_n;
+
 static void before_fork(void)
 {
-    for (size_t i = 0; i < table_n; i++)
-        if (table[i]->before)
-            table[i]->before();
+    forking_n = atomic_load_explicit(&table_n, memory_order_acquire);
+    for (uint32_t rank = LOCK_API; rank <= LOCK_LEAF; rank++)
+        for (size_t i = 0; i < forking_n; i++)
+            if (table[i]->rank == rank && table[i]->before)
+                table[i]->before();
 }
 
 static void after_fork_parent(void)
 {
-    for (size_t i = table_n; i-- > 0;)
-        if (table[i]->after_parent)
-            table[i]->after_parent();
+    for (uint32_t rank = LOCK_LEAF; rank >= LOCK_API; rank--)
+        for (size_t i = 0; i < forking_n; i++)
+            if (table[i]->rank == rank && table[i]->after_parent)
+                table[i]->after_parent();
 }
 
 static void after_fork_child(void)
 {
-    for (size_t i = table_n; i-- > 0;)
-        if (table[i]->after_child)
-            table[i]->after_child();
+    lock_reset_after_fork(&table_lock);
+    for (uint32_t rank = LOCK_LEAF; rank >= LOCK_API; rank--)
+        for (size_t i = 0; i < forking_n; i++)
+            if (table[i]->rank == rank && table[i]->after_child)
+                table[i]->after_child();
 }
 
 void atfork_register(const struct atfork_hooks *hooks)
 {
     lock_take(&table_lock);
-    size_t at = table_n;
-    for (size_t i = 0; i < table_n; i++)
+    size_t n = atomic_load_explicit(&table_n, memory_order_relaxed);
+    for (size_t i = 0; i < n; i++)
         if (table[i] == hooks)
             goto done;
-    assert(table_n < ATFORK_MAX);
-    for (; at > 0 && table[at - 1]->rank > hooks->rank; at--)
-        table[at] = table[at - 1];
-    table[at] = hooks;
-    table_n++;
+    assert(n < ATFORK_MAX);
+    table[n] = hooks;
+    atomic_store_explicit(&table_n, n + 1, memory_order_release);
     if (!installed)
         installed = pthread_atfork(before_fork, after_fork_parent, after_fork_child) == 0;
 done:

@@ -18,7 +18,7 @@ struct atfork_hooks {
 
 #define ATFORK_MAX 8 /* rooms that register; more is a programming error */
 
-/* Registering the same struct twice is a no-op. */
+/* Registering the same struct twice is a no-op. Takes a LOCK_LEAF: not while holding one. */
 void atfork_register(const struct atfork_hooks *hooks);
 
 #endif
