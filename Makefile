@@ -1,26 +1,115 @@
-# cprof: everything is built and tested from here. `make help` lists the targets.
+# cprof: everything is built, tested and measured from here.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
 
-BUILD  ?= build
-PREFIX ?= /usr/local
-PYTHON ?= python3
-CC     ?= gcc
-OPT    ?= -O2 -g
+BUILD   ?= build/c
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+DESTDIR ?=
+PYTHON  ?= python3
+OPT     ?= -O2 -g
 
-WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Werror
-CSTD   := -std=gnu11 -fPIC -fvisibility=hidden -fno-omit-frame-pointer -ftls-model=initial-exec
-CPPFLAGS_ALL = -Icsrc -I$(BUILD)/gen $(CPPFLAGS)
+VERSION := $(shell sed -n 's/^#define CPROF_VERSION "\(.*\)"/\1/p' csrc/api/cprof.h)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Werror
+CSTD := -std=gnu11 -fPIC -fvisibility=hidden -ftls-model=initial-exec
+
+CPPFLAGS_ALL = -D_GNU_SOURCE= -Icsrc -I$(BUILD)/gen $(CPPFLAGS)
 CFLAGS_ALL   = $(CSTD) $(OPT) $(WARN) $(CFLAGS)
-CORE_LIBS    := -levent_extra -levent_core -lprotobuf-c -lz -ldw -lelf -l:libiberty.a
+CORE_LIBS   := -levent_extra -levent_core -lprotobuf-c -lz -ldw -lelf -l:libiberty.a -lpthread
 
-CORE_ROOMS := base base/any sig sampler profile symbol encode http api
-CORE_SRC   := $(foreach r,$(CORE_ROOMS),$(wildcard csrc/$(r)/*.c))
-CORE_OBJ    = $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/profile.pb-c.o
+# The rooms of the core, left to right: a file includes only its own room and rooms before it (tests/test_layers.py).
+ROOMS     := base base/any sig sampler profile symbol encode http api
+CORE_SRC  := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c))
+CORE_OBJ   = $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/profile.pb-c.o
+FRONT_OBJ  = $(BUILD)/obj/door/linked.o
 
-core: $(BUILD)/libcprof_core.so $(BUILD)/libcprof.so
+##@ Start here
 
-$(BUILD)/gen/profile.pb-c.c $(BUILD)/gen/profile.pb-c.h &: csrc/encode/profile.proto
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	    /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## Build all, profile a small C server for 5 s, show table and flame graph
+	@.venv/bin/python examples/demo.py
+
+test: build .venv/.test ## Everything: C, sanitizers, lint, layers, programs, Python
+	@.ci/install build test
+	.venv/bin/pytest
+
+##@ Build
+
+build: .venv/.built ## The C core and .venv/bin/cprof
+
+core: $(BUILD)/libcprof_core.so $(BUILD)/libcprof.so ## Only the C libraries; needs no Python
+
+install: core ## Install header, libraries and .pc file: PREFIX=/usr/local DESTDIR=
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 csrc/api/cprof.h $(DESTDIR)$(PREFIX)/include/cprof.h
+	install -m 755 $(BUILD)/libcprof.so $(BUILD)/libcprof_core.so $(DESTDIR)$(LIBDIR)/
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' csrc/api/cprof.pc.in \
+	    > $(DESTDIR)$(LIBDIR)/pkgconfig/cprof.pc
+
+clean: ## Remove what was built (.venv stays)
+	rm -rf build demo cprof/lib cprof/include cprof/*.so *.egg-info .venv/.built
+
+##@ Test more
+
+asan: ## The plain-C rooms under AddressSanitizer and UBSan
+	@.ci/install build test
+	$(MAKE) --no-print-directory ctest BUILD=build/asan OPT='-O1 -g' CPPFLAGS=-DCPROF_CHECK \
+	    CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+
+tsan: ## The plain-C rooms under ThreadSanitizer
+	@.ci/install build test
+	$(MAKE) --no-print-directory ctest BUILD=build/tsan OPT='-O1 -g' CPPFLAGS=-DCPROF_CHECK \
+	    CFLAGS='-fsanitize=thread -fno-omit-frame-pointer -Wno-error=tsan'
+
+aarch64: ## Compile (not run) every C file for aarch64
+	@.ci/install build test
+	$(MAKE) --no-print-directory objects BUILD=build/aarch64 CC=aarch64-linux-gnu-gcc \
+	    CPPFLAGS='-idirafter /usr/include -idirafter /usr/include/$(shell gcc -print-multiarch)'
+
+test-matrix: build .venv/.test ## The Python half over every CPython found, 3.9 to 3.13
+	CPROF_MATRIX=all .venv/bin/pytest tests/test_install.py
+
+fuzz: ## Fuzz the profile reader for FUZZ_SECONDS (60)
+	@.ci/install build fuzz || true
+	.ci/fuzz $(or $(FUZZ_SECONDS),60)
+
+bench: build ## Cost beside gperftools, into bench/RESULTS.md
+	@.ci/install build bench
+	.venv/bin/python bench/run.py
+
+##@ Keep clean
+
+C_FILES = $(shell git ls-files -co --exclude-standard 'csrc/*.[ch]' 'tests/*.[ch]' 'tests/*.cc' 'examples/*.c' 'bench/*.c')
+
+lint: build .venv/.test ## clang-format, clang-tidy, ruff, mypy --strict
+	@.ci/install test
+	clang-format-14 --dry-run --Werror $(C_FILES)
+	clang-tidy-14 --quiet $(CORE_SRC) csrc/door/linked.c -- -std=gnu11 $(CPPFLAGS_ALL)
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+fmt: .venv/.test ## Format C and Python
+	@.ci/install test
+	clang-format-14 -i $(C_FILES)
+	.venv/bin/ruff check --fix -q
+	.venv/bin/ruff format -q
+
+docs: build .venv/.test ## Render README, docs/ and the Python reference to build/docs
+	.venv/bin/python docs/render.py build/docs
+
+# --- the core -------------------------------------------------------------------------------------------------
+
+$(BUILD)/.deps:
+	@.ci/install build
+	@mkdir -p $(BUILD) && touch $@
+
+$(BUILD)/gen/profile.pb-c.c $(BUILD)/gen/profile.pb-c.h &: csrc/encode/profile.proto | $(BUILD)/.deps
 	@mkdir -p $(BUILD)/gen
 	protoc-c --c_out=$(BUILD)/gen --proto_path=csrc/encode profile.proto
 
@@ -32,20 +121,56 @@ $(BUILD)/obj/%.o: csrc/%.c | $(BUILD)/gen/profile.pb-c.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
+# -z now: the first call of a function from the handler must not enter the loader. nodelete: threads run in it.
 $(BUILD)/libcprof_core.so: $(CORE_OBJ)
-	$(CC) $(OPT) $(LDFLAGS) -shared -Wl,-soname,libcprof_core.so -Wl,-z,now -Wl,-z,nodelete -Wl,--exclude-libs,ALL \
-	    -Wl,--no-undefined -o $@ $^ $(CORE_LIBS) -lpthread
--include $(CORE_OBJ:.o=.d)
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libcprof_core.so -Wl,-z,now,-z,relro,-z,nodelete \
+	    -Wl,--exclude-libs,ALL -Wl,--no-undefined -o $@ $^ $(CORE_LIBS)
 
-# Everything of the core as one archive, for tests that look inside.
+$(BUILD)/libcprof.so: $(FRONT_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libcprof.so -Wl,-z,now,-z,relro -Wl,--no-undefined -o $@ $^ -ldl
+
+objects: $(CORE_OBJ) $(FRONT_OBJ)
+
+-include $(CORE_OBJ:.o=.d) $(FRONT_OBJ:.o=.d)
+
+# --- plain-C tests: one program per file; each exits 0 or says what failed --------------------------------------
+
 $(BUILD)/libcprof_all.a: $(CORE_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 
-# C tests: one program per file, each exits 0 or says what failed.
-CTEST_BIN = $(patsubst tests/c/%.c,$(BUILD)/ctest/%,$(wildcard tests/c/test_*.c))
+CTESTS     := $(patsubst tests/c/%.c,%,$(wildcard tests/c/test_*.c))
+CTEST_LIBS := $(CORE_LIBS) -lunwind -lunwind-$(shell uname -m) -lm
 $(BUILD)/ctest/%: tests/c/%.c tests/c/check.h $(BUILD)/libcprof_all.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) -Itests/c $(filter-out -fvisibility=hidden,$(CFLAGS_ALL)) -o $@ $< $(BUILD)/libcprof_all.a $(CORE_LIBS) -lpthread
-ctest: $(CTEST_BIN)
-	@set -e; for t in $^; do echo "$$t"; $$t; done
+	$(CC) $(CPPFLAGS_ALL) -Itests/c $(filter-out -fvisibility=hidden,$(CFLAGS_ALL)) -o $@ $< $(BUILD)/libcprof_all.a $(CTEST_LIBS)
+
+$(BUILD)/ctest/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/driver.c $(BUILD)/libcprof_all.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(filter-out -Wmissing-prototypes,$(CFLAGS_ALL)) -o $@ $(filter %.c %.a,$^) $(CTEST_LIBS)
+
+ctest-build: $(CTESTS:%=$(BUILD)/ctest/%) $(BUILD)/ctest/fuzz_pprof_read
+ctest: ctest-build
+	@set -e; for t in $(CTESTS); do echo "== $$t"; $(BUILD)/ctest/$$t; done
+	@echo "== fuzz_pprof_read"; $(BUILD)/ctest/fuzz_pprof_read -runs=20000 -seed=1 tests/fuzz/corpus/pprof_read
+
+# --- .venv --------------------------------------------------------------------------------------------------------
+
+PY_SRC = setup.py pyproject.toml $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch] csrc/api/*.in csrc/encode/*.proto)
+
+.venv/bin/pip:
+	@.ci/install build python
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install -q --disable-pip-version-check 'setuptools>=70.1'
+
+.venv/.built: .venv/bin/pip $(PY_SRC)
+	@.ci/install build python
+	.venv/bin/pip install -q --disable-pip-version-check --no-build-isolation -e .
+	@touch $@
+
+.venv/.test: .venv/.built
+	.venv/bin/pip install -q --disable-pip-version-check --no-build-isolation -e '.[test]'
+	@touch $@
+
+.PHONY: help demo test build core install clean asan tsan aarch64 test-matrix fuzz bench lint fmt docs objects \
+    ctest ctest-build

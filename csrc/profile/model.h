@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "base/vec.h"
+#include "profile/rowindex.h"
 #include "profile/strtab.h"
 
 #define MODEL_NONE UINT32_MAX /* "no mapping", "no label string" */
@@ -57,13 +58,6 @@ struct model_label {
     int64_t num;
 };
 
-/* Hash index of one interned table: open addressing, slot holds index + 1, 0 = free. */
-struct model_index {
-    uint32_t *slots;
-    size_t cap;
-    size_t used;
-};
-
 struct model {
     struct strtab strings;
 
@@ -100,10 +94,11 @@ struct model {
     struct vec_u64 mapping_start, mapping_limit, mapping_offset;
     struct vec_u32 mapping_filename, mapping_build_id, mapping_flags;
 
-    /* interning, private to model.c */
-    struct model_index by_sample, by_location, by_function, by_mapping;
+    /* interning, private to model*.c */
+    struct rowindex by_sample, by_location, by_function, by_mapping;
 };
 
+/* On failure m is left as model_fini leaves it. */
 enum status model_init(struct model *m);
 void model_fini(struct model *m);
 
@@ -112,12 +107,15 @@ enum status model_add_type(struct model *m, const char *type, const char *unit);
 enum status model_set_period(struct model *m, const char *type, const char *unit, int64_t period);
 enum status model_add_comment(struct model *m, const char *text);
 
+/* Each is all or nothing. STATUS_INVALID where an index in the input does not exist, STATUS_TOO_BIG past 2^31
+ * rows. String ids are trusted: they come from m->strings. */
 enum status model_add_mapping(struct model *m, const struct model_mapping *in, uint32_t *index);
 enum status model_add_function(struct model *m, const struct model_function *in, uint32_t *index);
 enum status model_add_location(struct model *m, const struct model_location *in, uint32_t *index);
 
 /* Adds values[n_types] to the sample with this stack (location indices, leaf first) and these labels,
- * making the row if it is new. Values saturate instead of wrapping. */
+ * making the row if it is new. Values saturate instead of wrapping. The order of labels does not matter: rows
+ * keep them sorted by key id. STATUS_INVALID before the first type. */
 enum status model_add_sample(struct model *m, const uint32_t *stack, size_t depth, const int64_t *values,
                              const struct model_label *labels, size_t n_labels);
 

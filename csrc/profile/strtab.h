@@ -7,19 +7,20 @@
 
 #include "base/status.h"
 #include "base/vec.h"
+#include "profile/rowindex.h"
 
 struct strtab {
     char *bytes; /* every string, each followed by NUL */
     size_t bytes_len, bytes_cap;
     struct vec_u64 offset; /* of string id in bytes; offset.n == number of strings + 1 */
-    uint32_t *slots;       /* open addressing, id + 1, 0 = free */
-    size_t slots_cap;      /* a power of two */
+    struct rowindex by_text;
 };
 
+/* On failure t is left as strtab_fini leaves it. */
 enum status strtab_init(struct strtab *t);
 void strtab_fini(struct strtab *t);
 
-/* The id of these n bytes. STATUS_NOMEM, or STATUS_TOO_BIG past 2^32 strings. */
+/* The id of these n bytes, which may lie in t itself. STATUS_NOMEM, or STATUS_TOO_BIG past 2^31 strings. */
 enum status strtab_intern_bytes(struct strtab *t, const char *bytes, size_t n, uint32_t *id);
 enum status strtab_intern(struct strtab *t, const char *text, uint32_t *id);
 

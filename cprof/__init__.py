@@ -1,0 +1,107 @@
+"""Profiles of C, C++ and Python programs, in the format of Go's pprof.
+
+Take one from a running program, or read it from a file:
+
+>>> import cprof
+>>> p = cprof.fetch("127.0.0.1:6060", "cpu", seconds=5)     # doctest: +SKIP
+>>> p = cprof.load("cpu.pb.gz")                             # doctest: +SKIP
+
+Look at it:
+
+>>> print(p.top(10))                                        # doctest: +SKIP
+>>> p.flamegraph("cpu.html")                                # doctest: +SKIP
+>>> p.plot(10)              # needs cprof[plot]             # doctest: +SKIP
+>>> for sample in p.samples:                                # doctest: +SKIP
+...     print(sample.frames[0].name, sample.values, sample.labels)
+
+In a notebook a profile shows itself as a flame graph, and `p.top()` as a table. `top` prints
+what `go tool pprof -top` prints; its rows are `p.top().rows`, or `p.top().to_dicts()` for pandas.
+
+Compare two, or add up many:
+
+>>> print(cprof.diff(before, after).top())                  # doctest: +SKIP
+>>> cprof.merge(profiles).save("all.pb.gz")                 # doctest: +SKIP
+
+What can be fetched: "cpu", "wall", "heap", "allocs", "block", "mutex", "thread",
+"threadcreate", and the program's own profiles by name. A profile with several sample types
+(heap has four) takes `sample_type="inuse_space"` wherever one is looked at.
+
+What goes wrong is a `cprof.Error`: `FetchError` (unreachable, refused, broken off),
+`ProfileError` (not a profile, or two that do not fit together), `UnsupportedError`
+(something needed is missing). The command `cprof` does the same from a shell.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cprof._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from cprof._diff import diff as diff
+    from cprof._diff import merge as merge
+    from cprof._errors import Error as Error
+    from cprof._errors import FetchError as FetchError
+    from cprof._errors import ProfileError as ProfileError
+    from cprof._errors import UnsupportedError as UnsupportedError
+    from cprof._fetch import fetch as fetch
+    from cprof._flame import FlameGraph as FlameGraph
+    from cprof._load import load as load
+    from cprof._profile import Frame as Frame
+    from cprof._profile import Label as Label
+    from cprof._profile import Profile as Profile
+    from cprof._profile import Sample as Sample
+    from cprof._report import Row as Row
+    from cprof._report import Table as Table
+
+__all__ = [
+    "Error",
+    "FetchError",
+    "FlameGraph",
+    "Frame",
+    "Label",
+    "Profile",
+    "ProfileError",
+    "Row",
+    "Sample",
+    "Table",
+    "UnsupportedError",
+    "diff",
+    "fetch",
+    "load",
+    "merge",
+]
+
+_HOME = {
+    "Error": "_errors",
+    "FetchError": "_errors",
+    "FlameGraph": "_flame",
+    "Frame": "_profile",
+    "Label": "_profile",
+    "Profile": "_profile",
+    "ProfileError": "_errors",
+    "Row": "_report",
+    "Sample": "_profile",
+    "Table": "_report",
+    "UnsupportedError": "_errors",
+    "diff": "_diff",
+    "fetch": "_fetch",
+    "load": "_load",
+    "merge": "_diff",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used: `import cprof` alone costs next to nothing."""
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'cprof' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"cprof.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,127 @@
+"""Profiles from running programs."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from cprof._errors import Error, FetchError, UnsupportedError, decode
+from cprof._profile import Profile
+from cprof._target import KINDS, WIRE_NAMES, Request, Target, did_you_mean, resolve
+
+if TYPE_CHECKING:
+    from cprof import _http
+
+SLACK_SECONDS = 20.0  # a server that names its frames and compresses, on a slow machine
+NO_WINDOW_SECONDS = 60.0
+INDEX_SECONDS = 2.0
+
+
+class Fetched(NamedTuple):
+    data: bytes
+    source: str
+    """The file or URL it came from, for messages."""
+
+
+def fetch(
+    target: str | os.PathLike[str],
+    kind: str | None = None,
+    *,
+    seconds: float | None = None,
+    progress: bool | None = None,
+    timeout: float | None = None,
+    headers: dict[str, str] | None = None,
+) -> Profile:
+    """The profile of a running program, or of a file.
+
+    target: a URL (`http://127.0.0.1:6060`, a path to one profile, a mount prefix), `host:port`,
+    `unix:/path/of/socket`, or a file.
+    kind: "cpu" (the default), "wall", "heap", "allocs", "block", "mutex", "thread",
+    "threadcreate" or the name of a custom profile.
+    seconds: the length of the window, 30 for cpu and wall. The other kinds are fetched as they
+    stand, or with seconds as the difference over that time.
+    progress: True for a bar on stderr, False for none, None for one where it can be seen.
+    timeout: how long to wait for the whole answer, else one and a half windows and some.
+    headers: sent along, as {"Authorization": "Bearer ..."}.
+    """
+    if kind == "trace":
+        raise UnsupportedError(
+            "a trace is a stream of events, not a profile: save it with "
+            "`cprof fetch TARGET --profile trace -o FILE` and open it with `go tool trace FILE`"
+        )
+    data, source = fetch_bytes(target, kind, seconds, progress, timeout, headers)
+    return Profile(decode(data, source))
+
+
+def fetch_bytes(
+    target: str | os.PathLike[str],
+    kind: str | None = None,
+    seconds: float | None = None,
+    progress: bool | None = None,
+    timeout: float | None = None,
+    headers: dict[str, str] | None = None,
+) -> Fetched:
+    """What `fetch` decodes, as it came."""
+    found = resolve(target, kind, seconds)
+    if found.file is not None:
+        try:
+            with open(found.file, "rb") as file:
+                return Fetched(file.read(), found.file)
+        except OSError as why:
+            raise FetchError(f"{found.file}: {why.strerror or why}") from why
+    return _fetch_http(found, kind, progress, timeout, headers)
+
+
+def _fetch_http(
+    found: Target,
+    kind: str | None,
+    progress: bool | None,
+    timeout: float | None,
+    headers: dict[str, str] | None,
+) -> Fetched:
+    from cprof import _http, _progress
+
+    if timeout is None:
+        timeout = found.seconds * 1.5 + SLACK_SECONDS if found.seconds else NO_WINDOW_SECONDS
+    answers: list[_http.Answer] = []
+    with _progress.bar(found.what, found.seconds, progress):
+        for request in found.requests:
+            answer = _http.get(request, timeout, headers)
+            if answer.status == 200:
+                return Fetched(answer.body, answer.request.url)
+            answers.append(answer)
+            if answer.status != 404 or answer.from_handler:
+                break
+        raise FetchError(_refusal(answers, kind, headers))
+
+
+def _refusal(answers: list[_http.Answer], kind: str | None, headers: dict[str, str] | None) -> str:
+    """`URL: 404 Not Found: Unknown profile; did you mean "heap"?`, of the answer that counts."""
+    answer = answers[-1] if answers[-1].from_handler else answers[0]
+    text = f"{answer.request.url}: {answer.status_line}"
+    if answer.first_line and answer.first_line.lower() != answer.reason.lower():
+        text += f": {answer.first_line}"
+    others = [other.request.url for other in answers if other is not answer]
+    if others:
+        text += f" (tried {', '.join(others)} too)"
+    if answer.status == 404:
+        name = answer.request.path.rsplit("/", 1)[-1]
+        known = _served_kinds(answer.request, headers) if answer.from_handler else list(KINDS)
+        wanted = kind or name
+        if WIRE_NAMES.get(wanted, wanted) not in known:
+            text += did_you_mean(wanted, known)
+    return text
+
+
+def _served_kinds(request: Request, headers: dict[str, str] | None) -> list[str]:
+    """The usual kinds and those the server's index lists."""
+    from cprof import _http
+
+    index = request._replace(path=request.path.rsplit("/", 1)[0] + "/", query="")
+    try:
+        page = _http.get(index, INDEX_SECONDS, headers).body.decode("utf-8", "replace")
+    except Error:
+        page = ""
+    listed = re.findall(r"""href=['"]([\w.%~+-]+)\?debug=""", page)
+    return [*KINDS, *(name for name in listed if name not in KINDS)]

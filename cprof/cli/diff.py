@@ -1,0 +1,26 @@
+"""`cprof diff BASE NEW`: what `go tool pprof -top -base BASE NEW` prints."""
+
+from __future__ import annotations
+
+from cprof.cli import _options
+
+
+def run(arguments: list[str]) -> int:
+    parser = _options.parser("diff", "Prints what grew and what shrank from BASE to NEW.")
+    parser.add_argument("base", metavar="BASE")
+    parser.add_argument("new", metavar="NEW")
+    _options.add_top_options(parser)
+    _options.add_target_options(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", help="save the difference as a profile too")
+    options = parser.parse_args(arguments)
+    if options.output:
+        _options.check_writable(options.output)
+
+    from cprof._diff import diff
+
+    base = _options.get(options.base, options)
+    found = diff(base, _options.get(options.new, options))
+    if options.output:
+        _options.write(options.output, found.to_bytes())
+    _options.print_top(found, options)
+    return 0

@@ -1,0 +1,15 @@
+"""`cprof top TARGET`: what `go tool pprof -top` prints."""
+
+from __future__ import annotations
+
+from cprof.cli import _options
+
+
+def run(arguments: list[str]) -> int:
+    parser = _options.parser("top", "Prints the functions that cost most, as go tool pprof -top.")
+    parser.add_argument("target", metavar="TARGET")
+    _options.add_top_options(parser)
+    _options.add_target_options(parser)
+    options = parser.parse_args(arguments)
+    _options.print_top(_options.get(options.target, options), options)
+    return 0

@@ -1,0 +1,88 @@
+/* The core's face to its doors: the functions of cprof.h, each a status and a remembered sentence. */
+#include "api/core_table.h"
+
+#include "api/cprof.h"
+#include "api/last_error.h"
+#include "api/recording.h"
+#include "http/server.h"
+#include "sampler/cpu.h"
+
+#include <stdlib.h>
+
+#define SAME(public, internal) _Static_assert((int)(public) == (int)(internal), "one error enum")
+SAME(CPROF_ERR_NOMEM, STATUS_NOMEM);
+SAME(CPROF_ERR_INVALID, STATUS_INVALID);
+SAME(CPROF_ERR_BUSY, STATUS_BUSY);
+SAME(CPROF_ERR_IN_USE, STATUS_IN_USE);
+SAME(CPROF_ERR_ADDRESS, STATUS_ADDRESS);
+SAME(CPROF_ERR_DENIED, STATUS_DENIED);
+SAME(CPROF_ERR_SYSTEM, STATUS_SYSTEM);
+SAME(CPROF_ERR_MALFORMED, STATUS_MALFORMED);
+SAME(CPROF_ERR_TOO_BIG, STATUS_TOO_BIG);
+SAME(CPROF_ERR_NOT_RUNNING, STATUS_NOT_RUNNING);
+SAME(CPROF_ERR_DISABLED, STATUS_DISABLED);
+SAME(CPROF_ERR_UNSUPPORTED, STATUS_UNSUPPORTED);
+SAME(CPROF_ERR_NO_CORE, STATUS_NO_CORE);
+
+#define DEFAULT_ADDRESS "127.0.0.1:6060"
+
+static int serve(const char *addr)
+{
+    struct reason why = {0};
+    return last_error_keep(server_start(addr ? addr : DEFAULT_ADDRESS, &why), &why);
+}
+
+static const char *serve_addr(void)
+{
+    static char text[128];
+    return server_address(text, sizeof text) == STATUS_OK ? text : NULL;
+}
+
+static int close_server(void)
+{
+    return last_error_keep(server_stop(), NULL);
+}
+
+static int cpu_start(int fd, int hz)
+{
+    struct reason why = {0};
+    return last_error_keep(recording_start(fd, hz, &why), &why);
+}
+
+static int cpu_stop(void)
+{
+    struct reason why = {0};
+    return last_error_keep(recording_stop(&why), &why);
+}
+
+static int set_cpu_hz(int hz)
+{
+    return (int)cpu_set_hz(hz > 0 ? (uint32_t)hz : 0);
+}
+
+static const char *version(void)
+{
+    return CPROF_VERSION;
+}
+
+__attribute__((constructor)) static void read_environment(void)
+{
+    const char *hz = secure_getenv("CPROF_CPU_HZ");
+    if (hz)
+        set_cpu_hz(atoi(hz));
+}
+
+__attribute__((visibility("default"))) const struct cprof_core *cprof_core_table(uint32_t abi)
+{
+    static const struct cprof_core table = {
+        .serve = serve,
+        .serve_addr = serve_addr,
+        .close = close_server,
+        .cpu_start = cpu_start,
+        .cpu_stop = cpu_stop,
+        .set_cpu_hz = set_cpu_hz,
+        .last_error = last_error,
+        .version = version,
+    };
+    return abi == CPROF_CORE_ABI ? &table : NULL;
+}

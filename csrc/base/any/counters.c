@@ -1,0 +1,3 @@
+#include "base/any/counters.h"
+
+_Atomic uint64_t counter_values[COUNTER_N];

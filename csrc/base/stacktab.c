@@ -1,0 +1,101 @@
+#include "base/stacktab.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_BUCKETS 1024
+
+static uint64_t hash_stack(uint32_t flags, const uint64_t *pc, uint32_t depth)
+{
+    uint64_t h = flags * UINT64_C(0x9e3779b97f4a7c15) + depth;
+    for (uint32_t i = 0; i < depth; i++) {
+        h = (h ^ pc[i]) * UINT64_C(0xff51afd7ed558ccd);
+        h ^= h >> 32;
+    }
+    return h;
+}
+
+enum status stacktab_init(struct stacktab *t)
+{
+    *t = (struct stacktab){0};
+    t->buckets = calloc(FIRST_BUCKETS, sizeof *t->buckets);
+    if (!t->buckets)
+        return STATUS_NOMEM;
+    t->n_buckets = FIRST_BUCKETS;
+    return STATUS_OK;
+}
+
+void stacktab_fini(struct stacktab *t)
+{
+    for (size_t i = 0; i < t->n_buckets; i++) {
+        for (struct stack *s = t->buckets[i], *next; s; s = next) {
+            next = s->next;
+            free(s);
+        }
+    }
+    free(t->buckets);
+    *t = (struct stacktab){0};
+}
+
+/* When memory for more buckets cannot be had the chains just grow. */
+static void grow(struct stacktab *t)
+{
+    size_t n = t->n_buckets * 2;
+    struct stack **buckets = calloc(n, sizeof(struct stack *));
+    if (!buckets)
+        return;
+    for (size_t i = 0; i < t->n_buckets; i++) {
+        for (struct stack *s = t->buckets[i], *next; s; s = next) {
+            next = s->next;
+            s->next = buckets[s->hash & (n - 1)];
+            buckets[s->hash & (n - 1)] = s;
+        }
+    }
+    free(t->buckets);
+    t->buckets = buckets;
+    t->n_buckets = n;
+}
+
+static struct stack *insert(struct stacktab *t, uint64_t hash, uint32_t flags, const uint64_t *pc, uint32_t depth)
+{
+    size_t bytes = sizeof(struct stack) + depth * sizeof *pc;
+    struct stack *s = t->bytes + bytes <= STACKTAB_MAX_BYTES ? malloc(bytes) : NULL;
+    if (!s)
+        return NULL;
+    if (t->n >= t->n_buckets)
+        grow(t);
+    struct stack **bucket = &t->buckets[hash & (t->n_buckets - 1)];
+    *s = (struct stack){.next = *bucket, .hash = hash, .flags = flags, .depth = depth};
+    memcpy(s->pc, pc, depth * sizeof *pc);
+    *bucket = s;
+    t->n++;
+    t->bytes += bytes;
+    return s;
+}
+
+void stacktab_add(struct stacktab *t, uint32_t flags, const uint64_t *pc, uint32_t depth,
+                  const int64_t weight[STACKTAB_WEIGHTS])
+{
+    uint64_t hash = hash_stack(flags, pc, depth);
+    struct stack *s = t->buckets[hash & (t->n_buckets - 1)];
+    while (s && !(s->hash == hash && s->flags == flags && s->depth == depth &&
+                  memcmp(s->pc, pc, depth * sizeof *pc) == 0))
+        s = s->next;
+    if (!s)
+        s = insert(t, hash, flags, pc, depth);
+    int64_t *sum = s ? s->weight : t->refused;
+    for (size_t i = 0; i < STACKTAB_WEIGHTS; i++)
+        sum[i] += weight[i];
+}
+
+enum status stacktab_each(const struct stacktab *t, enum status (*fn)(void *arg, const struct stack *s), void *arg)
+{
+    for (size_t i = 0; i < t->n_buckets; i++) {
+        for (const struct stack *s = t->buckets[i]; s; s = s->next) {
+            enum status status = fn(arg, s);
+            if (status)
+                return status;
+        }
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,280 @@
+#define _GNU_SOURCE
+#include "http/loop.h"
+
+#include "http/exchange.h"
+#include "http/limits.h"
+#include "http/peer.h"
+#include "http/routes.h"
+#include "http/work.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MS INT64_C(1000000)
+
+static struct event_base *base;
+static struct evhttp *http;
+static struct descriptor listen_fd = DESCRIPTOR_NONE, wake_fd = DESCRIPTOR_NONE;
+static struct descriptor pipe_fd[2] = {DESCRIPTOR_NONE, DESCRIPTOR_NONE}; /* the library's own, see open_base */
+static _Atomic bool asked_to_stop;
+static bool given_up;    /* a descriptor is not ours any more: nothing of the library may be freed */
+static int accept_failures;
+
+/* Where libevent means to end the process (it does so for a failing pipe() and for states it thinks
+ * impossible), our thread leaves it instead, for good. */
+static jmp_buf rescue;
+static _Atomic pid_t rescued_tid;
+
+static void on_fatal(int unused)
+{
+    (void)unused;
+    if (atomic_load(&rescued_tid) == gettid())
+        longjmp(rescue, 1);
+}
+
+static void on_log(int unused, const char *message)
+{
+    (void)unused, (void)message;
+}
+
+/* Both callbacks are one per copy of the library. Where the host may use the same copy they are not ours to
+ * set; the pipe is then tried beforehand, and stderr may receive a line of libevent's. */
+static void claim_library(void)
+{
+    Dl_info library, us;
+    if (dladdr((void *)(intptr_t)event_base_new, &library) && dladdr((void *)(intptr_t)claim_library, &us) &&
+        library.dli_fbase == us.dli_fbase) {
+        event_set_fatal_callback(on_fatal);
+        event_set_log_callback(on_log);
+    }
+}
+
+static bool is_pipe(const int fd[2])
+{
+    struct stat a, b;
+    return fstat(fd[0], &a) == 0 && fstat(fd[1], &b) == 0 && S_ISFIFO(a.st_mode) && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* poll, not epoll: an epoll instance would be one more descriptor, in the low range, and shared with the
+ * children of a fork. The library makes a pipe for signals that nobody uses; making one just before shows
+ * that it can be had and which numbers it will get. */
+static enum status open_base(struct reason *why)
+{
+    int probe[2];
+    if (pipe2(probe, O_CLOEXEC | O_NONBLOCK))
+        return status_because(why, STATUS_SYSTEM, "cannot start the server: %s", strerror(errno));
+    struct event_config *config = event_config_new();
+    close(probe[0]);
+    close(probe[1]);
+    if (!config)
+        return STATUS_NOMEM;
+    event_config_avoid_method(config, "epoll");
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+    base = event_base_new_with_config(config);
+    event_config_free(config);
+    if (base && is_pipe(probe)) {
+        pipe_fd[0] = descriptor_of(probe[0]);
+        pipe_fd[1] = descriptor_of(probe[1]);
+    }
+    return base ? STATUS_OK : status_because(why, STATUS_SYSTEM, "cannot start the server: no event loop");
+}
+
+static void on_request(struct evhttp_request *req, void *unused)
+{
+    (void)unused;
+    struct evhttp_connection *evcon = evhttp_request_get_connection(req);
+    struct peer *p = peer_of(evcon);
+    struct exchange *ex = p ? exchange_new(p, req) : NULL;
+    if (ex)
+        routes_serve(ex);
+    else
+        evhttp_connection_free(evcon);
+}
+
+static struct bufferevent *on_accept(struct event_base *b, void *unused)
+{
+    accept_failures = 0;
+    return peers_accept(b, unused);
+}
+
+static void on_accept_error(struct evconnlistener *listener, void *unused)
+{
+    (void)listener, (void)unused;
+    /* What the network did is over with the next accept; what is wrong with the socket stays. */
+    if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK || errno == EOPNOTSUPP)
+        accept_failures++;
+    peers_pause(peer_now_ns() + http_limits.pause_ns);
+}
+
+static enum status open_http(void)
+{
+    http = evhttp_new(base);
+    struct evconnlistener *listener =
+        http ? evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_EXEC, 0, listen_fd.fd) : NULL;
+    if (!listener)
+        return STATUS_NOMEM;
+    if (!evhttp_bind_listener(http, listener)) {
+        evconnlistener_free(listener);
+        return STATUS_NOMEM;
+    }
+    evconnlistener_set_error_cb(listener, on_accept_error);
+    evhttp_set_allowed_methods(http, USHRT_MAX); /* the others get our 405, not its 501 */
+    evhttp_set_max_headers_size(http, (ev_ssize_t)http_limits.header_bytes);
+    evhttp_set_max_body_size(http, (ev_ssize_t)http_limits.body_bytes);
+    evhttp_set_gencb(http, on_request, NULL);
+    evhttp_set_bevcb(http, on_accept, NULL);
+    return peers_open(base, listener);
+}
+
+static enum status open_rescued(struct reason *why)
+{
+    if (setjmp(rescue))
+        return status_because(why, STATUS_SYSTEM, "cannot start the server: libevent gave up");
+    atomic_store(&rescued_tid, gettid());
+    enum status s = open_base(why);
+    return s ? s : open_http();
+}
+
+enum status loop_open(struct descriptor listener, struct reason *why)
+{
+    listen_fd = listener;
+    wake_fd = descriptor_lift(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    pipe_fd[0].fd = pipe_fd[1].fd = -1;
+    base = NULL;
+    http = NULL;
+    given_up = false;
+    accept_failures = 0;
+    atomic_store(&asked_to_stop, false);
+    claim_library();
+    enum status s = wake_fd.fd < 0 ? status_because(why, STATUS_SYSTEM, "cannot start the server: %s", strerror(errno))
+                                   : open_rescued(why);
+    atomic_store(&rescued_tid, 0);
+    if (s)
+        loop_close();
+    return s;
+}
+
+static void wake(void)
+{
+    uint64_t one = 1;
+    if (descriptor_intact(&wake_fd) && write(wake_fd.fd, &one, sizeof one) < 0)
+        return; /* the counter is full: it is awake anyway */
+}
+
+void loop_ask_stop(void)
+{
+    atomic_store(&asked_to_stop, true);
+    wake();
+}
+
+static int timeout_ms(void)
+{
+    if (event_base_get_num_events(base, EVENT_BASE_COUNT_ACTIVE) > 0)
+        return 0;
+    int64_t due = peers_due_ns();
+    if (due == INT64_MAX)
+        return -1;
+    int64_t wait = due - peer_now_ns();
+    if (wait <= 0)
+        return 0;
+    wait = (wait + MS - 1) / MS; /* up, or the last millisecond would be spun away */
+    return wait < INT_MAX ? (int)wait : INT_MAX;
+}
+
+/* One wait and what it brought. False when the loop has to end. */
+static bool turn(uint64_t *stamp)
+{
+    struct pollfd fds[2 + LIMITS_PEERS_MAX];
+    fds[0] = (struct pollfd){.fd = wake_fd.fd, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = peers_accepting(peer_now_ns()) ? listen_fd.fd : -1, .events = POLLIN};
+    nfds_t n = 2 + peers_poll(fds + 2);
+    if (poll(fds, n, timeout_ms()) < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM)
+        return false;
+    if (atomic_load(&asked_to_stop))
+        return false;
+    if (!descriptor_intact(&wake_fd) || !descriptor_intact(&listen_fd) || !peers_intact()) {
+        given_up = true;
+        return false;
+    }
+    if (fds[0].revents) {
+        uint64_t count;
+        if (read(wake_fd.fd, &count, sizeof count) == sizeof count)
+            ++*stamp;
+        work_collect();
+    }
+    peers_expire(peer_now_ns());
+    event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    *stamp += peers_settle(peer_now_ns());
+    return accept_failures < LIMITS_ACCEPT_FAILURES;
+}
+
+static void serve(void)
+{
+    uint64_t last = 0;
+    int idle = 0;
+    while (idle < LIMITS_IDLE_TURNS) {
+        uint64_t stamp = 0;
+        if (!turn(&stamp))
+            return;
+        idle = stamp == last ? idle + 1 : 0;
+        last = stamp;
+    }
+}
+
+void loop_close(void)
+{
+    /* evhttp closes its connections, and the base its pipe, by number. */
+    if (!peers_intact() || (pipe_fd[0].fd >= 0 && !(descriptor_intact(&pipe_fd[0]) && descriptor_intact(&pipe_fd[1]))))
+        given_up = true;
+    if (given_up) {
+        peers_abandon();
+    } else {
+        if (http)
+            evhttp_free(http);
+        peers_close(false);
+        if (base)
+            event_base_free(base);
+    }
+    descriptor_close(&listen_fd);
+    descriptor_close(&wake_fd);
+    http = NULL;
+    base = NULL;
+}
+
+void loop_run(void (*ending)(void))
+{
+    work_start(wake);
+    if (setjmp(rescue) == 0) {
+        atomic_store(&rescued_tid, gettid());
+        serve();
+    } else {
+        given_up = true;
+    }
+    atomic_store(&rescued_tid, 0);
+    ending();
+    loop_free();
+}
+
+void loop_after_fork_child(void)
+{
+    peers_after_fork_child();
+    work_after_fork_child();
+    descriptor_close(&listen_fd);
+    descriptor_close(&wake_fd);
+    pipe_fd[0].fd = pipe_fd[1].fd = -1;
+    http = NULL;
+    base = NULL;
+}

@@ -1,0 +1,306 @@
+#include "http/peer.h"
+
+#include "http/exchange.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static struct peer peers[LIMITS_PEERS_MAX];
+static size_t peers_n;   /* in use */
+static size_t peers_top; /* none in use from here on */
+static uint64_t moves;   /* connections begun and ended, requests, answers */
+static int64_t paused_ns;
+static struct evconnlistener *door;
+static struct event *adopt_soon;
+
+int64_t peer_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static void enter(struct peer *p, enum peer_phase phase)
+{
+    p->phase = phase;
+    p->since_ns = p->moved_ns = peer_now_ns();
+    moves++;
+}
+
+static void release(struct peer *p)
+{
+    *p = (struct peer){.phase = PEER_FREE, .fd = DESCRIPTOR_NONE};
+    peers_n--;
+    moves++;
+    while (peers_top && peers[peers_top - 1].phase == PEER_FREE)
+        peers_top--;
+}
+
+static void on_close(struct evhttp_connection *evcon, void *arg)
+{
+    (void)evcon;
+    struct peer *p = arg;
+    if (p->exchange)
+        exchange_gone(p->exchange);
+    release(p);
+}
+
+static void drop(struct peer *p)
+{
+    evhttp_connection_free(p->evcon); /* calls on_close */
+}
+
+/* Runs right after the listener's callback, before the next poll: until then nobody can have read from the
+ * connection, and it only failed to come about where memory ran out. */
+static void adopt(evutil_socket_t fd, short what, void *unused)
+{
+    (void)fd, (void)what, (void)unused;
+    for (struct peer *p = peers; p < peers + peers_top; p++) {
+        if (p->phase != PEER_FRESH)
+            continue;
+        bufferevent_event_cb on_event = NULL;
+        void *arg = NULL;
+        struct bufferevent *bev = p->bev;
+        bufferevent_getcb(bev, NULL, NULL, &on_event, &arg);
+        if (on_event) {
+            p->evcon = arg;
+            p->fd = descriptor_of(bufferevent_getfd(bev));
+            evhttp_connection_set_closecb(p->evcon, on_close, p);
+            enter(p, PEER_READING);
+        } else {
+            release(p);
+        }
+        bufferevent_decref(bev);
+    }
+}
+
+struct bufferevent *peers_accept(struct event_base *base, void *unused)
+{
+    (void)unused;
+    struct peer *p = peers;
+    while (p < peers + LIMITS_PEERS_MAX && p->phase != PEER_FREE)
+        p++;
+    struct bufferevent *bev = p < peers + LIMITS_PEERS_MAX ? bufferevent_socket_new(base, -1, 0) : NULL;
+    if (!bev)
+        return NULL;
+    bufferevent_incref(bev); /* until adopted */
+    *p = (struct peer){.bev = bev, .fd = DESCRIPTOR_NONE};
+    enter(p, PEER_FRESH);
+    if (++peers_n >= http_limits.peers)
+        evconnlistener_disable(door);
+    if (p >= peers + peers_top)
+        peers_top = (size_t)(p - peers) + 1;
+    event_active(adopt_soon, EV_TIMEOUT, 1);
+    return bev;
+}
+
+enum status peers_open(struct event_base *base, struct evconnlistener *listener)
+{
+    peers_close(true);
+    door = listener;
+    adopt_soon = event_new(base, -1, 0, adopt, NULL);
+    return adopt_soon ? STATUS_OK : STATUS_NOMEM;
+}
+
+void peers_close(bool forget)
+{
+    if (adopt_soon && !forget)
+        event_free(adopt_soon);
+    adopt_soon = NULL;
+    for (struct peer *p = peers; p < peers + LIMITS_PEERS_MAX; p++)
+        *p = (struct peer){.phase = PEER_FREE, .fd = DESCRIPTOR_NONE};
+    peers_n = peers_top = 0;
+    paused_ns = 0;
+}
+
+struct peer *peer_of(struct evhttp_connection *evcon)
+{
+    for (struct peer *p = peers; p < peers + peers_top; p++)
+        if (p->phase != PEER_FREE && p->evcon == evcon)
+            return p;
+    return NULL;
+}
+
+void peer_answer(struct peer *p, struct exchange *ex)
+{
+    p->exchange = ex;
+    enter(p, PEER_ANSWERING);
+}
+
+static void on_ahead(struct bufferevent *bev, void *arg)
+{
+    struct peer *p = arg;
+    if (evbuffer_get_length(bufferevent_get_input(bev)) > http_limits.ahead_bytes)
+        drop(p);
+}
+
+static void on_left(struct bufferevent *bev, short what, void *arg)
+{
+    (void)bev, (void)what;
+    drop(arg);
+}
+
+void peer_hold(struct peer *p)
+{
+    /* evhttp stops reading here, so it would notice a client that left only when it writes the answer. Its
+     * own read callback must not be left in place: data in this state makes it call exit(). */
+    bufferevent_setcb(p->bev, on_ahead, NULL, on_left, p);
+    bufferevent_enable(p->bev, EV_READ);
+}
+
+static void on_sent(struct evhttp_request *req, void *arg)
+{
+    (void)req;
+    enter(arg, PEER_READING);
+}
+
+void peer_write(struct peer *p, struct evhttp_request *req)
+{
+    evhttp_request_set_on_complete_cb(req, on_sent, p);
+    /* evhttp watches for the end of the client's side while it writes and then drops the answer; clients
+     * that shut down their sending half still want it. A write to one that is gone fails by itself. */
+    bufferevent_disable(p->bev, EV_READ);
+    p->exchange = NULL;
+    enter(p, PEER_WRITING);
+    p->left = SIZE_MAX;
+}
+
+void peers_pause(int64_t until_ns)
+{
+    paused_ns = until_ns;
+    evconnlistener_disable(door);
+}
+
+bool peers_accepting(int64_t now_ns)
+{
+    if (peers_n >= http_limits.peers || now_ns < paused_ns)
+        return false;
+    paused_ns = 0;
+    evconnlistener_enable(door);
+    return true;
+}
+
+size_t peers_poll(struct pollfd out[LIMITS_PEERS_MAX])
+{
+    size_t n = 0;
+    for (struct peer *p = peers; p < peers + peers_top; p++) {
+        if (p->phase == PEER_FREE)
+            continue;
+        short enabled = bufferevent_get_enabled(p->bev), want = 0;
+        if (enabled & EV_READ)
+            want |= POLLIN;
+        if ((enabled & EV_WRITE) && evbuffer_get_length(bufferevent_get_output(p->bev)))
+            want |= POLLOUT;
+        if (want)
+            out[n++] = (struct pollfd){.fd = p->fd.fd, .events = want};
+    }
+    return n;
+}
+
+bool peers_intact(void)
+{
+    for (struct peer *p = peers; p < peers + peers_top; p++)
+        if (p->phase != PEER_FREE && !descriptor_intact(&p->fd))
+            return false;
+    return true;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t due_ns(const struct peer *p)
+{
+    switch (p->phase) {
+    case PEER_FREE:
+    case PEER_FRESH: return INT64_MAX;
+    case PEER_ANSWERING: return p->exchange && p->exchange->due_ns ? p->exchange->due_ns : INT64_MAX;
+    case PEER_WRITING: return earlier(p->moved_ns + http_limits.stall_ns, p->since_ns + http_limits.answer_ns);
+    case PEER_READING: break;
+    }
+    return p->since_ns + http_limits.request_ns;
+}
+
+int64_t peers_due_ns(void)
+{
+    int64_t due = paused_ns ? paused_ns : INT64_MAX;
+    for (struct peer *p = peers; p < peers + peers_top; p++)
+        due = earlier(due, due_ns(p));
+    return due;
+}
+
+void peers_expire(int64_t now_ns)
+{
+    for (struct peer *p = peers; p < peers + peers_top; p++) {
+        if (now_ns < due_ns(p))
+            continue;
+        if (p->phase == PEER_ANSWERING)
+            exchange_due(p->exchange);
+        else
+            drop(p);
+    }
+}
+
+/* evhttp answers what it cannot read with a page of its own, before any handler: an answer in the output of a
+ * peer that is only being read from. Its code is kept, the rest said as net/http does. */
+static void plain_error(struct peer *p, struct evbuffer *out)
+{
+    char head[sizeof "HTTP/1.1 400"] = "";
+    if (evbuffer_copyout(out, head, sizeof head - 1) != (ev_ssize_t)sizeof head - 1)
+        return;
+    int code = atoi(head + sizeof "HTTP/1.1");
+    if (code < 400)
+        return; /* 100 Continue */
+    const char *text = exchange_phrase(code);
+    evbuffer_unfreeze(out, 1);
+    evbuffer_drain(out, evbuffer_get_length(out));
+    evbuffer_freeze(out, 1);
+    evbuffer_add_printf(out,
+                        "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+                        "X-Content-Type-Options: nosniff\r\n\r\n%d %s",
+                        code, text, code, text);
+    enter(p, PEER_WRITING);
+    p->left = SIZE_MAX;
+}
+
+uint64_t peers_settle(int64_t now_ns)
+{
+    const size_t request_bytes = http_limits.header_bytes + http_limits.body_bytes + http_limits.ahead_bytes;
+    size_t total = 0;
+    uint64_t sum = moves;
+    for (struct peer *p = peers; p < peers + peers_top; p++) {
+        if (p->phase <= PEER_FRESH)
+            continue;
+        struct evbuffer *out = bufferevent_get_output(p->bev);
+        size_t unread = evbuffer_get_length(bufferevent_get_input(p->bev)), left = evbuffer_get_length(out);
+        total += unread;
+        sum += unread * 31 + left;
+        if (p->phase == PEER_READING && left)
+            plain_error(p, out);
+        if (p->phase == PEER_WRITING && left < p->left) {
+            p->left = left;
+            p->moved_ns = now_ns;
+        }
+        if (unread > request_bytes || total > http_limits.input_bytes) {
+            total -= unread;
+            drop(p);
+        }
+    }
+    return sum;
+}
+
+void peers_after_fork_child(void)
+{
+    for (struct peer *p = peers; p < peers + LIMITS_PEERS_MAX; p++)
+        if (p->phase != PEER_FREE)
+            descriptor_close(&p->fd);
+    peers_close(true);
+}

@@ -1,0 +1,82 @@
+/*
+ * The connections: who is connected, what is being done for each, and until when. The library keeps its own
+ * list, but tells neither how long it is nor how long a client has been slow; this table does.
+ *
+ * A peer goes FRESH (accepted) → READING → ANSWERING (a handler has the request) → WRITING → READING … and
+ * is freed when the library closes the connection, whatever the reason. Loop's thread only, except
+ * peers_after_fork_child.
+ *
+ * Written for libevent 2.1: it has no hook for a new connection, so the bufferevent is made here and the
+ * connection is taken from its callback argument, where evhttp puts it.
+ */
+#ifndef CPROF_HTTP_PEER_H
+#define CPROF_HTTP_PEER_H
+
+#include "base/status.h"
+#include "http/descriptor.h"
+#include "http/limits.h"
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bufferevent;
+struct event_base;
+struct evconnlistener;
+struct evhttp_connection;
+struct evhttp_request;
+struct exchange;
+
+enum peer_phase { PEER_FREE, PEER_FRESH, PEER_READING, PEER_ANSWERING, PEER_WRITING };
+
+struct peer {
+    enum peer_phase phase;
+    struct bufferevent *bev;
+    struct evhttp_connection *evcon;
+    struct descriptor fd;
+    struct exchange *exchange; /* while ANSWERING */
+    int64_t since_ns;          /* start of the phase */
+    int64_t moved_ns;          /* WRITING: when the client last took something */
+    size_t left;               /* WRITING: bytes it had not taken then */
+};
+
+int64_t peer_now_ns(void);
+
+enum status peers_open(struct event_base *base, struct evconnlistener *listener);
+/* After evhttp_free; forget: the descriptors are not ours any more, touch nothing. */
+void peers_close(bool forget);
+
+/* Makes the bufferevent of a connection about to exist: for evhttp_set_bevcb. */
+struct bufferevent *peers_accept(struct event_base *base, void *unused);
+
+struct peer *peer_of(struct evhttp_connection *evcon);
+
+/* A handler has its request. */
+void peer_answer(struct peer *p, struct exchange *ex);
+
+/* The answer is going to take time: notice when the client leaves meanwhile. */
+void peer_hold(struct peer *p);
+
+/* The answer has been handed to the library. */
+void peer_write(struct peer *p, struct evhttp_request *req);
+
+/* Accepting goes on while there is room and no pause. */
+void peers_pause(int64_t until_ns);
+bool peers_accepting(int64_t now_ns);
+
+/* One pollfd for each peer that waits for its socket; returns how many. */
+size_t peers_poll(struct pollfd out[LIMITS_PEERS_MAX]);
+/* Are the descriptors that poll found ready still ours? */
+bool peers_intact(void);
+/* The earliest time at which peers_expire has something to do; INT64_MAX for never. */
+int64_t peers_due_ns(void);
+void peers_expire(int64_t now_ns);
+/* After the library ran: its error pages made plain, limits kept. Returns a number that changes whenever
+ * anything about any connection does. */
+uint64_t peers_settle(int64_t now_ns);
+
+/* Closes our copies. */
+void peers_after_fork_child(void);
+
+#endif

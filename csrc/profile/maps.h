@@ -1,0 +1,30 @@
+/*
+ * The executable mappings of this process, from /proc/self/maps, as a profile wants them. Ordinary threads.
+ */
+#ifndef CPROF_PROFILE_MAPS_H
+#define CPROF_PROFILE_MAPS_H
+
+#include "base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct map {
+    uint64_t start, limit, offset;
+    char *path; /* " (deleted)" trimmed; "[vdso]"; never NULL */
+};
+
+struct maps {
+    struct map *at; /* by rising start */
+    size_t n, cap;
+};
+
+/* Reads a file in the form of /proc/PID/maps. As Go does: executable entries only, anonymous ones without a name
+ * skipped. maps is initialised here, valid on STATUS_OK. */
+enum status maps_read(const char *path, struct maps *maps, struct reason *why);
+void maps_fini(struct maps *maps);
+
+/* The mapping of address, NULL if it is in none. */
+const struct map *maps_find(const struct maps *maps, uint64_t address);
+
+#endif

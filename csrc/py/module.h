@@ -1,0 +1,25 @@
+/*
+ * What the files of cprof._core share. All state hangs on the module, none is global, so that every
+ * interpreter that imports it has its own. Everything here needs the GIL.
+ */
+#ifndef CPROF_PY_MODULE_H
+#define CPROF_PY_MODULE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "api/analysis.h"
+
+struct module_state {
+    const struct cprof_analysis *core;
+    PyTypeObject *model_type, *column_type;
+    PyObject *core_error;
+};
+
+/* The state behind an instance of one of our types; NULL with an exception when the interpreter is ending. */
+static inline struct module_state *module_state_of(PyObject *self)
+{
+    return PyType_GetModuleState(Py_TYPE(self));
+}
+
+#endif

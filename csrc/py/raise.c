@@ -1,0 +1,39 @@
+#include "py/raise.h"
+
+static const char *status_name(enum status code)
+{
+    switch (code) {
+    case STATUS_OK: return "OK";
+    case STATUS_NOMEM: return "NOMEM";
+    case STATUS_INVALID: return "INVALID";
+    case STATUS_BUSY: return "BUSY";
+    case STATUS_IN_USE: return "IN_USE";
+    case STATUS_ADDRESS: return "ADDRESS";
+    case STATUS_DENIED: return "DENIED";
+    case STATUS_SYSTEM: return "SYSTEM";
+    case STATUS_MALFORMED: return "MALFORMED";
+    case STATUS_TOO_BIG: return "TOO_BIG";
+    case STATUS_NOT_RUNNING: return "NOT_RUNNING";
+    case STATUS_DISABLED: return "DISABLED";
+    case STATUS_UNSUPPORTED: return "UNSUPPORTED";
+    case STATUS_NO_CORE: return "NO_CORE";
+    }
+    return "UNKNOWN";
+}
+
+PyObject *raise_status(const struct module_state *state, enum status code, const struct reason *why)
+{
+    if (code == STATUS_NOMEM)
+        return PyErr_NoMemory();
+    const char *sentence = why->text[0] ? why->text : state->core->status_text(code);
+    /* A sentence may quote the input, and be cut in the middle of a character. */
+    PyObject *text = PyUnicode_DecodeUTF8(sentence, (Py_ssize_t)strlen(sentence), "replace");
+    if (!text)
+        return NULL;
+    PyObject *args = Py_BuildValue("(sN)", status_name(code), text);
+    if (!args)
+        return NULL;
+    PyErr_SetObject(state->core_error, args);
+    Py_DECREF(args);
+    return NULL;
+}

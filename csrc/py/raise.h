@@ -1,0 +1,10 @@
+/* Status codes as exceptions. The only place where that is decided. Needs the GIL. */
+#ifndef CPROF_PY_RAISE_H
+#define CPROF_PY_RAISE_H
+
+#include "py/module.h"
+
+/* CoreError(name, sentence), or MemoryError. Always returns NULL, so that `return raise_status(...)` reads. */
+PyObject *raise_status(const struct module_state *state, enum status code, const struct reason *why);
+
+#endif

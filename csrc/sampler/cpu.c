@@ -1,0 +1,340 @@
+#include "sampler/cpu.h"
+
+#include "base/any/counters.h"
+#include "base/atfork.h"
+#include "base/lock.h"
+#include "base/thread.h"
+#include "sampler/modules.h"
+#include "sampler/timers.h"
+#include "sig/ring.h"
+#include "sig/tick.h"
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S INT64_C(1000000000)
+
+/* Threads are found, and the ring drained, this often: half of the 100 ms within which a new thread must be
+ * covered. */
+#define SCAN_NS (50 * 1000 * 1000)
+
+/* The ring holds what all cores can tick between two drains, many times over: a CPU timer cannot beat the kernel's
+ * tick (1,000 Hz at most), so 50 ms make 50 ticks per core. */
+#define RING_SLOTS_PER_CPU 256
+#define RING_SLOTS_MIN     1024
+#define RING_SLOTS_MAX     16384
+
+/* How long a closing window waits for a handler that is just filling a slot. */
+#define UNFINISHED_TRIES 1000
+
+struct cpu_window {
+    struct cpu_window *next;
+    struct cpu_sink sink;
+    uint32_t hz;
+    struct cpu_stats stats;         /* samples, ticks of this window */
+    uint64_t counters[COUNTER_N];   /* when it opened */
+    int64_t process_ns;             /* the host's CPU time when it opened */
+    int64_t unseen_ns;
+};
+
+static struct lock cpu_lock = LOCK_INIT(LOCK_CPU);
+
+/* Below: under cpu_lock. */
+static struct cpu_window *windows;
+static struct timers timers;
+static struct ring ring;
+static bool ring_ready;
+static bool running;        /* the engine thread exists and has not decided to end */
+static bool armed;          /* timers run */
+static bool stolen;         /* somebody replaced our handler; timers are off until the next start */
+static uint32_t run;        /* counts engine starts: ticks of an earlier one are not ours any more */
+static uint32_t default_hz = CPU_HZ_DEFAULT;
+static struct cpu_stats totals;
+
+static _Atomic uint32_t wake_word; /* bumped to make the engine look again at once */
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+    return clock_gettime(clock, &t) == 0 ? t.tv_sec * NS_PER_S + t.tv_nsec : 0;
+}
+
+static int64_t host_cpu_ns(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID) - thread_ours_cpu_ns();
+}
+
+static void deliver(void *arg, const struct record *record)
+{
+    (void)arg;
+    totals.samples++;
+    totals.ticks += record->ticks;
+    for (struct cpu_window *w = windows; w; w = w->next) {
+        w->stats.samples++;
+        w->stats.ticks += record->ticks;
+        w->sink.put(w->sink.self, record);
+    }
+}
+
+/* With patience > 0 waits for handlers that are between begin and commit. They run to their end on their own, so
+ * this ends; the bound covers a thread that the scheduler keeps off CPU there. */
+static void drain(int patience)
+{
+    for (;;) {
+        enum ring_state state = ring_take(&ring, deliver, NULL);
+        if (state == RING_EMPTY || (state == RING_UNFINISHED && patience-- <= 0))
+            return;
+        if (state == RING_UNFINISHED)
+            sched_yield();
+    }
+}
+
+static uint32_t wanted_hz(void)
+{
+    uint32_t hz = 0;
+    for (const struct cpu_window *w = windows; w; w = w->next)
+        hz = w->hz > hz ? w->hz : hz;
+    return hz;
+}
+
+static void disarm(void)
+{
+    tick_off();
+    timers_stop(&timers);
+    armed = false;
+}
+
+static void arm(uint32_t hz)
+{
+    uint32_t period_ns = (uint32_t)(NS_PER_S / hz);
+    if (armed && timers.period_ns == period_ns)
+        return;
+    if (!armed)
+        run++;
+    timers.run = run;
+    tick_on(&ring, run, period_ns);
+    timers_set_period(&timers, period_ns);
+    armed = true;
+}
+
+/* The host may have installed its own SIGPROF handler after ours: it must not go on receiving our ticks. */
+static void check_handler(void)
+{
+    if (armed && !tick_installed()) {
+        disarm();
+        stolen = true;
+    }
+}
+
+static void count_threads(void)
+{
+    uint32_t covered = (uint32_t)timers.n - timers.refused;
+    totals.threads_uncovered = timers.refused;
+    totals.threads_covered = covered;
+    for (struct cpu_window *w = windows; w; w = w->next) {
+        if (covered > w->stats.threads_covered)
+            w->stats.threads_covered = covered;
+        if (timers.refused > w->stats.threads_uncovered)
+            w->stats.threads_uncovered = timers.refused;
+    }
+}
+
+/* One round. False: no window is left, the engine ends. */
+static bool run_once(void)
+{
+    bool go_on;
+    lock_take(&cpu_lock);
+    drain(0);
+    go_on = windows != NULL;
+    if (go_on && !stolen) {
+        arm(wanted_hz());
+        check_handler();
+    }
+    if (go_on && armed) {
+        timers_scan(&timers);
+        count_threads();
+    }
+    if (!go_on)
+        running = false;
+    lock_drop(&cpu_lock);
+    return go_on;
+}
+
+/* Unwind tables first, and outside the lock (see modules.h): a tick without them would show its leaf only. */
+static void engine(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        uint32_t seen = atomic_load(&wake_word);
+        modules_refresh();
+        if (!run_once())
+            return;
+        lock_wait_word(&wake_word, seen, SCAN_NS);
+    }
+}
+
+static void wake_engine(void)
+{
+    atomic_fetch_add(&wake_word, 1);
+    lock_wake_word(&wake_word);
+}
+
+static void fork_before(void)
+{
+    lock_take(&cpu_lock);
+}
+
+static void fork_after_parent(void)
+{
+    lock_drop(&cpu_lock);
+}
+
+/* Timers and threads stay behind in the parent. Windows that were open there belong to the parent's profile; their
+ * memory here is given up. */
+static void fork_after_child(void)
+{
+    lock_reset_after_fork(&cpu_lock);
+    tick_after_fork_child();
+    modules_after_fork_child();
+    timers_after_fork_child(&timers);
+    if (ring_ready)
+        ring_reset(&ring);
+    windows = NULL;
+    running = armed = stolen = false;
+    totals = (struct cpu_stats){0};
+}
+
+static const struct atfork_hooks fork_hooks = {
+    .rank = LOCK_CPU,
+    .before = fork_before,
+    .after_parent = fork_after_parent,
+    .after_child = fork_after_child,
+};
+
+static enum status prepare_ring(struct reason *why)
+{
+    if (ring_ready)
+        return STATUS_OK;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t slots = RING_SLOTS_MIN;
+    while (slots < (size_t)(cpus > 0 ? cpus : 1) * RING_SLOTS_PER_CPU && slots < RING_SLOTS_MAX)
+        slots *= 2;
+    ring_ready = ring_init(&ring, slots);
+    return ring_ready ? STATUS_OK : status_because(why, STATUS_NOMEM, "no memory for the sample ring");
+}
+
+/* Under cpu_lock, with w already in the list. */
+static enum status start_engine(struct reason *why)
+{
+    if (running)
+        return STATUS_OK;
+    timers.random ^= (uint64_t)clock_ns(CLOCK_MONOTONIC) ^ (uint64_t)getpid() << 32;
+    if (!tick_install())
+        return status_because(why, STATUS_SYSTEM, "SIGPROF cannot be handled in this process");
+    stolen = false;
+    enum status status = thread_start("cprof-cpu", engine, NULL, why);
+    running = status == STATUS_OK;
+    return status;
+}
+
+enum status cpu_window_open(uint32_t hz, struct cpu_sink sink, struct cpu_window **out, struct reason *why)
+{
+    if (hz > CPU_HZ_MAX)
+        return status_because(why, STATUS_INVALID, "%u Hz is beyond %d", hz, CPU_HZ_MAX);
+    struct cpu_window *w = calloc(1, sizeof *w);
+    if (!w)
+        return STATUS_NOMEM;
+    atfork_register(&fork_hooks);
+
+    lock_take(&cpu_lock);
+    enum status status = prepare_ring(why);
+    if (status)
+        goto done;
+    w->sink = sink;
+    w->hz = hz ? hz : default_hz;
+    w->process_ns = host_cpu_ns();
+    w->unseen_ns = timers.unseen_cpu_ns;
+    for (int i = 0; i < COUNTER_N; i++)
+        w->counters[i] = counter_read((enum counter)i);
+    drain(0); /* what is in the ring happened before this window */
+    w->next = windows;
+    windows = w;
+    status = start_engine(why);
+    if (status)
+        windows = w->next;
+done:
+    lock_drop(&cpu_lock);
+    if (status) {
+        free(w);
+        return status;
+    }
+    wake_engine();
+    *out = w;
+    return STATUS_OK;
+}
+
+static bool unlink_window(struct cpu_window *w)
+{
+    for (struct cpu_window **at = &windows; *at; at = &(*at)->next) {
+        if (*at == w) {
+            *at = w->next;
+            return true;
+        }
+    }
+    return false; /* of before a fork */
+}
+
+static void fill_stats(const struct cpu_window *w, struct cpu_stats *out)
+{
+    *out = w->stats;
+    out->lost_ring_full = counter_read(COUNTER_TICK_RING_FULL) - w->counters[COUNTER_TICK_RING_FULL];
+    out->truncated = counter_read(COUNTER_TICK_TRUNCATED) - w->counters[COUNTER_TICK_TRUNCATED] +
+                     counter_read(COUNTER_TICK_PARTIAL) - w->counters[COUNTER_TICK_PARTIAL];
+    out->foreign = counter_read(COUNTER_TICK_FOREIGN) - w->counters[COUNTER_TICK_FOREIGN];
+    out->hz = armed ? (uint32_t)(NS_PER_S / timers.period_ns) : w->hz;
+    out->process_cpu_ns = host_cpu_ns() - w->process_ns;
+    out->uncovered_cpu_ns = timers.unseen_cpu_ns - w->unseen_ns;
+    out->stolen = stolen;
+}
+
+void cpu_window_close(struct cpu_window *w, struct cpu_stats *stats)
+{
+    lock_take(&cpu_lock);
+    drain(UNFINISHED_TRIES);
+    bool was_open = unlink_window(w);
+    if (was_open && stats)
+        fill_stats(w, stats);
+    if (was_open && !windows && armed)
+        disarm();
+    lock_drop(&cpu_lock);
+    if (was_open)
+        free(w);
+    wake_engine();
+}
+
+uint32_t cpu_set_hz(uint32_t hz)
+{
+    lock_take(&cpu_lock);
+    uint32_t old = default_hz;
+    if (hz)
+        default_hz = hz < CPU_HZ_MAX ? hz : CPU_HZ_MAX;
+    lock_drop(&cpu_lock);
+    return old;
+}
+
+void cpu_stats(struct cpu_stats *out)
+{
+    lock_take(&cpu_lock);
+    *out = totals;
+    out->lost_ring_full = counter_read(COUNTER_TICK_RING_FULL);
+    out->truncated = counter_read(COUNTER_TICK_TRUNCATED) + counter_read(COUNTER_TICK_PARTIAL);
+    out->foreign = counter_read(COUNTER_TICK_FOREIGN);
+    out->hz = armed ? (uint32_t)(NS_PER_S / timers.period_ns) : 0;
+    for (const struct cpu_window *w = windows; w; w = w->next)
+        out->windows++;
+    out->stolen = stolen;
+    lock_drop(&cpu_lock);
+}

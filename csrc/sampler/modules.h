@@ -1,0 +1,17 @@
+/*
+ * Keeps sig/rows' map in step with what is loaded. Used by one thread only, the engine's: it holds no lock
+ * of ours while it asks the loader, because the host may call us while it holds the loader's lock (from a
+ * constructor), and the two orders together would deadlock.
+ */
+#ifndef CPROF_SAMPLER_MODULES_H
+#define CPROF_SAMPLER_MODULES_H
+
+/* Rebuilds and publishes the map if anything was loaded or unloaded since the last call; otherwise costs one
+ * call of dl_iterate_phdr. Tables of modules that stayed are kept. */
+void modules_refresh(void);
+
+/* In a fork's child: a refresh that the fork cut in two is forgotten. */
+void modules_after_fork_child(void);
+
+
+#endif

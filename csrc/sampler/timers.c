@@ -1,0 +1,157 @@
+#include "sampler/timers.h"
+
+#include "base/any/counters.h"
+#include "base/any/random.h"
+#include "base/thread.h"
+#include "sampler/tasks.h"
+#include "sig/tick.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S INT64_C(1000000000)
+
+/* How the kernel encodes "the CPU clock of thread tid" in a clock id; pthread_getcpuclockid gives the same but
+ * wants a pthread_t. */
+static clockid_t cpu_clock_of(int32_t tid)
+{
+    return (clockid_t)((~(unsigned)tid << 3) | 6);
+}
+
+static int64_t cpu_ns_of(int32_t tid)
+{
+    struct timespec t;
+    return clock_gettime(cpu_clock_of(tid), &t) == 0 ? t.tv_sec * NS_PER_S + t.tv_nsec : 0;
+}
+
+static struct timespec from_ns(int64_t ns)
+{
+    return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+}
+
+/* The first expiry is uniform in (0, period]: a thread that lives for a fraction of a period then gets a tick
+ * with just that probability, and threads do not tick in step. */
+static void start_timer(struct timers *t, const struct timer_slot *slot)
+{
+    struct itimerspec when = {
+        .it_interval = from_ns(t->period_ns),
+        .it_value = from_ns((int64_t)random_upto(&t->random, t->period_ns)),
+    };
+    syscall(SYS_timer_settime, slot->id, 0, &when, NULL);
+}
+
+static void create_timer(struct timers *t, struct timer_slot *slot)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
+    event._sigev_un._tid = slot->tid;
+    event.sigev_value.sival_ptr = tick_tag(t->run, slot->tid);
+    slot->armed = syscall(SYS_timer_create, cpu_clock_of(slot->tid), &event, &slot->id) == 0;
+    if (slot->armed)
+        start_timer(t, slot);
+    else
+        counter_add(COUNTER_TIMER_REFUSED, 1);
+}
+
+static void delete_timer(struct timer_slot *slot)
+{
+    if (slot->armed)
+        syscall(SYS_timer_delete, slot->id);
+    slot->armed = false;
+}
+
+/* The clock of a dead thread no longer runs, and the kernel then tells a timer on it as disarmed. A thread that
+ * got the number of a dead one is found that way. */
+static bool timer_lives(const struct timer_slot *slot)
+{
+    struct itimerspec left;
+    return syscall(SYS_timer_gettime, slot->id, &left) == 0 && (left.it_value.tv_sec || left.it_value.tv_nsec);
+}
+
+static struct timer_slot new_slot(struct timers *t, int32_t tid)
+{
+    struct timer_slot slot = {.tid = tid};
+    if (t->first_scan_done)
+        t->unseen_cpu_ns += cpu_ns_of(tid);
+    create_timer(t, &slot);
+    return slot;
+}
+
+static void revive(struct timers *t, struct timer_slot *slot)
+{
+    if (slot->armed && timer_lives(slot))
+        return;
+    if (slot->armed) {
+        delete_timer(slot);
+        t->unseen_cpu_ns += cpu_ns_of(slot->tid);
+    }
+    create_timer(t, slot);
+}
+
+/* Both lists are sorted by tid: one pass merges them into the next table. */
+void timers_scan(struct timers *t)
+{
+    struct vec_u32 tids = {0};
+    if (!tasks_list(&tids)) {
+        counter_add(COUNTER_TASK_SCAN_FAILED, 1);
+        goto done; /* what is armed stays armed */
+    }
+    struct timer_slot *next = malloc((tids.n + 1) * sizeof *next);
+    if (!next)
+        goto done;
+    size_t n = 0, old = 0;
+    t->refused = 0;
+    for (size_t i = 0; i < tids.n; i++) {
+        int32_t tid = (int32_t)tids.at[i];
+        while (old < t->n && t->at[old].tid < tid)
+            delete_timer(&t->at[old++]);
+        bool known = old < t->n && t->at[old].tid == tid;
+        if (thread_is_ours(tid)) {
+            if (known)
+                delete_timer(&t->at[old++]);
+            continue;
+        }
+        if (known) {
+            next[n] = t->at[old++];
+            revive(t, &next[n]);
+        } else {
+            next[n] = new_slot(t, tid);
+        }
+        t->refused += !next[n++].armed;
+    }
+    while (old < t->n)
+        delete_timer(&t->at[old++]);
+    free(t->at);
+    t->at = next;
+    t->n = n;
+    t->first_scan_done = true;
+done:
+    vec_u32_fini(&tids);
+}
+
+void timers_set_period(struct timers *t, uint32_t period_ns)
+{
+    t->period_ns = period_ns;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->at[i].armed)
+            start_timer(t, &t->at[i]);
+}
+
+void timers_stop(struct timers *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        delete_timer(&t->at[i]);
+    timers_after_fork_child(t);
+}
+
+void timers_after_fork_child(struct timers *t)
+{
+    free(t->at);
+    t->at = NULL;
+    t->n = 0;
+    t->refused = 0;
+    t->unseen_cpu_ns = 0;
+    t->first_scan_done = false;
+}

@@ -1,0 +1,47 @@
+/*
+ * One POSIX timer per thread of the host, on that thread's CPU clock, delivered to that thread. Such a timer
+ * expires only while its thread runs, so a tick never cuts short a blocking call.
+ *
+ * The kernel checks these clocks at its own tick (CONFIG_HZ): above that rate distinct signals do not come
+ * faster, and si_overrun carries the missed periods.
+ *
+ * Owned by sampler/cpu, under its lock.
+ */
+#ifndef CPROF_SAMPLER_TIMERS_H
+#define CPROF_SAMPLER_TIMERS_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct timer_slot {
+    int32_t tid;
+    int id;     /* the kernel's timer id; meaningless when refused */
+    bool armed; /* false: the kernel refused, tried again at the next scans */
+};
+
+struct timers {
+    struct timer_slot *at; /* by rising tid */
+    size_t n;
+    uint64_t random;
+    uint32_t run, period_ns;
+    uint32_t refused;         /* slots that are not armed */
+    int64_t unseen_cpu_ns;    /* CPU that threads had used when they were found, those of the first scan apart */
+    bool first_scan_done;
+};
+
+/* Arms every thread of the host that has no timer yet, sweeps those of dead threads. */
+void timers_scan(struct timers *t);
+
+/* From now on this period; existing timers are re-armed. */
+void timers_set_period(struct timers *t, uint32_t period_ns);
+
+/* Deletes all timers and forgets the threads. */
+void timers_stop(struct timers *t);
+
+/* In a fork's child, where the timers do not exist. */
+void timers_after_fork_child(struct timers *t);
+
+#endif

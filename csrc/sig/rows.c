@@ -1,0 +1,42 @@
+#include "sig/rows.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+static _Atomic(const struct rows_map *) current;
+
+const struct rows_map *rows_current(void)
+{
+    return atomic_load_explicit(&current, memory_order_seq_cst);
+}
+
+const struct rows_map *rows_publish(const struct rows_map *map)
+{
+    return atomic_exchange_explicit(&current, map, memory_order_seq_cst);
+}
+
+const struct rows_module *rows_module_of(const struct rows_map *map, uint64_t pc)
+{
+    uint32_t low = 0, high = map->n_modules;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (pc >= map->modules[middle].high)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < map->n_modules && pc >= map->modules[low].low ? &map->modules[low] : NULL;
+}
+
+const struct row *rows_find(const struct rows_module *m, uint64_t pc)
+{
+    uint32_t at = (uint32_t)(pc - m->low), low = 0, high = m->n_rows;
+    while (low < high) { /* the first row beyond at */
+        uint32_t middle = low + (high - low) / 2;
+        if (m->rows[middle].pc <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? &m->rows[low - 1] : NULL;
+}

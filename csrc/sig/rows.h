@@ -1,0 +1,62 @@
+/*
+ * How to step from a frame to its caller, for every instruction of every loaded module: rows made ahead of
+ * time out of .eh_frame (sampler/ehframe, on an ordinary thread), looked up here inside the handler.
+ *
+ * Publication: an ordinary thread builds an immutable struct rows_map and swaps it in by rows_publish. A
+ * handler brackets its use by tick's in-handler count; a replaced map is freed only after that count was
+ * seen at 0 (sampler/modules). Lookup takes no lock and never enters the loader.
+ */
+#ifndef CPROF_SIG_ROWS_H
+#define CPROF_SIG_ROWS_H
+
+#include <stdint.h>
+
+enum row_cfa {
+    ROW_NONE,     /* nothing known: try the frame pointer */
+    ROW_END,      /* the outermost frame: nobody called it */
+    ROW_SP,       /* CFA = sp + cfa_offset */
+    ROW_FP,       /* CFA = fp + cfa_offset */
+    ROW_SP_DEREF, /* CFA = *(sp + cfa_offset): a realigned stack */
+    ROW_FP_DEREF, /* CFA = *(fp + cfa_offset) */
+    ROW_PLT,      /* CFA = sp + 8, + 8 more from byte cfa_offset of a 16-byte PLT entry on */
+    ROW_SIGNAL,   /* the kernel's signal frame: registers come from the saved context */
+};
+
+/* ra_offset and fp_offset are from the CFA. */
+#define ROW_UNCHANGED   INT16_MIN       /* fp: still in its register; ra: still in lr (aarch64) */
+#define ROW_FP_IN_PLACE (INT16_MIN + 1) /* the caller's fp is stored where fp points */
+
+struct row {
+    uint32_t pc; /* from the module's low address; valid up to the next row's */
+    int32_t cfa_offset;
+    int16_t ra_offset;
+    int16_t fp_offset;
+    uint8_t cfa; /* enum row_cfa */
+    uint8_t pad[3];
+};
+
+/* One executable range with its rows, sorted by pc. rows belongs to whoever publishes. */
+struct rows_module {
+    uint64_t low, high;
+    const struct row *rows;
+    uint32_t n_rows;
+};
+
+struct rows_map {
+    uint32_t n_modules;
+    struct rows_module modules[]; /* sorted by low */
+};
+
+/* The map in force, for a walk from here on. NULL before the first publication. */
+const struct rows_map *rows_current(void);
+
+/* Puts map in force and returns the replaced one. */
+const struct rows_map *rows_publish(const struct rows_map *map);
+
+/* The module that holds pc, NULL if none does. */
+const struct rows_module *rows_module_of(const struct rows_map *map, uint64_t pc);
+
+/* The row for pc in m; NULL where it has none. */
+const struct row *rows_find(const struct rows_module *m, uint64_t pc);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * The SIGPROF handler and its switch. The handler walks and appends to the ring, nothing else.
+ *
+ * A tick is ours if it comes from a timer and carries the tag of the engine run in force; any other SIGPROF
+ * is handed to whoever had the signal before, as if we were not there. Once installed the handler stays for
+ * the life of the process: a tick may be pending when its timer is deleted, and the default action of
+ * SIGPROF kills.
+ */
+#ifndef CPROF_SIG_TICK_H
+#define CPROF_SIG_TICK_H
+
+#include "sig/ring.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Installs the handler where it does not stand already. False with errno where sigaction fails. Ordinary
+ * threads, one at a time. */
+bool tick_install(void);
+
+/* Does our handler still stand? The host may have put its own there. */
+bool tick_installed(void);
+
+/* From here on ticks tagged `run` are recorded into ring. */
+void tick_on(struct ring *ring, uint32_t run, uint32_t period_ns);
+void tick_off(void);
+
+/* What a timer's sigev_value must be, for thread tid in engine run `run`. */
+void *tick_tag(uint32_t run, int32_t tid);
+
+/* True if no handler is running at this moment. What was unpublished before the call is then no longer
+ * looked at by anyone. */
+bool tick_quiet(void);
+
+/* In a fork's child: off, and handlers that other threads were in do not exist here. */
+void tick_after_fork_child(void);
+
+#endif

@@ -1,0 +1,205 @@
+#include "symbol/symbols.h"
+
+#include "symbol/debugfile.h"
+#include "symbol/inlines.h"
+#include "symbol/modules.h"
+#include "symbol/plt.h"
+#include "symbol/symtab.h"
+#include "symbol/texts.h"
+#include "symbol/units.h"
+
+#include <elfutils/libdwelf.h>
+#include <elfutils/libdwfl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is read of a module when the first address in it is asked for. */
+struct content {
+    Dwfl_Module *dwfl;
+    bool is_read;
+    uint64_t bias; /* address in memory minus address in DWARF */
+    struct symtab symtab;
+    struct units units;
+    struct plt plt;
+};
+
+struct symbols {
+    struct modules modules;
+    struct content *contents; /* one per module, same order */
+    Dwfl *dwfl;
+    struct texts texts;
+};
+
+static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base, char **file_name, Elf **elf)
+{
+    (void)mod, (void)name, (void)base;
+    struct module *m = *userdata;
+    int fd;
+    *elf = module_open(m, &fd);
+    if (*elf && m->file)
+        *file_name = strdup(m->file);
+    return fd;
+}
+
+/* libdwfl asks here for two things: the module's own debug file, and the file that several debug files share
+ * (dwz), which has a name but no checksum and whose build id the DWARF just opened tells. */
+static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base, const char *file_name,
+                          const char *link, GElf_Word crc, char **found)
+{
+    (void)name, (void)base;
+    const struct module *m = *userdata;
+    struct debugfile_wanted w = {file_name, link, m->build_id, m->build_id_len, crc};
+    if (!file_name)
+        return -1;
+    if (link && crc == 0) {
+        Dwarf_Addr bias;
+        Dwarf *dw = dwfl_module_getdwarf(mod, &bias);
+        ssize_t n = dw ? dwelf_dwarf_gnu_debugaltlink(dw, &w.name, &w.build_id) : -1;
+        if (n <= 0)
+            return -1;
+        w.build_id_len = (size_t)n;
+    }
+    return debugfile_find(&w, found);
+}
+
+static const Dwfl_Callbacks callbacks = {
+    .find_elf = find_elf,
+    .find_debuginfo = find_debuginfo,
+    .section_address = dwfl_offline_section_address, /* for relocatable files; none is reported */
+};
+
+static enum status report_modules(struct symbols *s, struct reason *why)
+{
+    dwfl_report_begin(s->dwfl);
+    for (size_t i = 0; i < s->modules.n; i++) {
+        struct module *m = &s->modules.at[i];
+        Dwfl_Module *mod = dwfl_report_module(s->dwfl, m->path, m->dwfl_start, m->end);
+        void **userdata;
+        if (!mod)
+            continue; /* this one stays without names */
+        dwfl_module_info(mod, &userdata, NULL, NULL, NULL, NULL, NULL, NULL);
+        *userdata = m;
+        s->contents[i].dwfl = mod;
+    }
+    if (dwfl_report_end(s->dwfl, NULL, NULL) != 0)
+        return status_because(why, STATUS_SYSTEM, "cannot list modules: %s", dwfl_errmsg(-1));
+    return STATUS_OK;
+}
+
+enum status symbols_open(struct symbols **out, struct reason *why)
+{
+    enum status status = STATUS_NOMEM;
+    struct symbols *s = calloc(1, sizeof *s);
+    if (!s)
+        goto done;
+    status = modules_read(&s->modules, why);
+    if (status != STATUS_OK)
+        goto done;
+    status = STATUS_NOMEM;
+    s->contents = calloc(s->modules.n + 1, sizeof *s->contents);
+    s->dwfl = dwfl_begin(&callbacks);
+    if (!s->contents || !s->dwfl)
+        goto done;
+    status = report_modules(s, why);
+done:
+    if (status != STATUS_OK) {
+        symbols_close(s);
+        return status;
+    }
+    *out = s;
+    return STATUS_OK;
+}
+
+/* The tables point into what libdwfl holds, and its Elf of the vdso into the module's copy. */
+void symbols_close(struct symbols *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; s->contents && i < s->modules.n; i++) {
+        symtab_fini(&s->contents[i].symtab);
+        units_fini(&s->contents[i].units);
+        plt_fini(&s->contents[i].plt);
+    }
+    free(s->contents);
+    if (s->dwfl)
+        dwfl_end(s->dwfl);
+    texts_fini(&s->texts);
+    modules_fini(&s->modules);
+    free(s);
+}
+
+static void read_content(struct content *c)
+{
+    c->is_read = true;
+    Dwarf_Addr bias;
+    Elf *elf = c->dwfl ? dwfl_module_getelf(c->dwfl, &bias) : NULL;
+    if (!elf)
+        return;
+    symtab_init(&c->symtab, c->dwfl);
+    plt_init(&c->plt, elf, bias);
+    Dwarf *dw = dwfl_module_getdwarf(c->dwfl, &bias);
+    if (dw) {
+        c->bias = bias;
+        units_init(&c->units, dw);
+    }
+}
+
+static struct content *content_at(struct symbols *s, uint64_t address)
+{
+    struct module *m = modules_find(&s->modules, address);
+    if (!m)
+        return NULL;
+    struct content *c = &s->contents[m - s->modules.at];
+    if (!c->is_read)
+        read_content(c);
+    return c;
+}
+
+static size_t name_stub(struct symbols *s, const struct content *c, uint64_t address, struct named_frame *out)
+{
+    char name[PLT_MAX_NAME];
+    if (!plt_find(&c->plt, address, name))
+        return 0;
+    struct text *text = texts_keep(&s->texts, name, strlen(name));
+    if (!text)
+        return 0;
+    *out = (struct named_frame){text->plain, text->plain, "", 0, 0};
+    return 1;
+}
+
+static size_t frames(void *self, uint64_t address, struct named_frame out[NAMER_MAX_INLINE])
+{
+    struct symbols *s = self;
+    struct content *c = content_at(s, address);
+    if (!c)
+        return 0;
+    const struct symbol *symbol = symtab_find(&c->symtab, address);
+    struct text *text = symbol ? texts_keep(&s->texts, symbol->name, symbol->name_len) : NULL;
+    uint64_t dwarf_address = address - c->bias;
+    struct unit *unit = units_find(&c->units, dwarf_address);
+    size_t n = 0;
+    if (unit)
+        n = inlines_at(&s->texts, unit, unit_function(unit, dwarf_address), dwarf_address, text, out);
+    else if (text) {
+        out[0] = (struct named_frame){texts_readable(&s->texts, text), text->plain, "", 0, 0};
+        n = 1;
+    }
+    return n ? n : name_stub(s, c, address, out);
+}
+
+static bool build_id(void *self, uint64_t address, char *hex, size_t room)
+{
+    const struct symbols *s = self;
+    const struct module *m = modules_find(&s->modules, address);
+    if (!m || !m->build_id_len || room <= 2 * m->build_id_len)
+        return false;
+    for (size_t i = 0; i < m->build_id_len; i++)
+        snprintf(hex + 2 * i, 3, "%02x", m->build_id[i]);
+    return true;
+}
+
+struct namer symbols_namer(struct symbols *s)
+{
+    return (struct namer){.frames = frames, .build_id = build_id, .self = s};
+}

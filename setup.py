@@ -1,0 +1,181 @@
+"""Builds the C core by make, the extension module on top of it, and puts both into the package.
+
+Metadata lives here rather than in pyproject.toml, so that the setuptools that CPython 3.9 brings can read it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
+
+ROOT = Path(__file__).resolve().parent
+BUILD = Path("build") / "c"
+LIBRARIES = ("libcprof.so", "libcprof_core.so")
+
+# What each header or program comes from on Debian, for the one sentence that says what is missing.
+HEADERS = {
+    "event2/http.h": "libevent-dev",
+    "protobuf-c/protobuf-c.h": "libprotobuf-c-dev",
+    "zlib.h": "zlib1g-dev",
+    "elfutils/libdwfl.h": "libdw-dev",
+    "libelf.h": "libelf-dev",
+    "libiberty/demangle.h": "libiberty-dev",
+}
+PROGRAMS = {"make": "make", "protoc-c": "protobuf-c-compiler"}
+EXCLUDED_FROM_SDIST = {"build", "demo", "dist", "__pycache__", "lib", "include"}
+
+
+def read(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def version() -> str:
+    found = re.search(r'^#define CPROF_VERSION "(.+)"', read("csrc/api/cprof.h"), re.M)
+    assert found, "csrc/api/cprof.h defines CPROF_VERSION"
+    return found.group(1)
+
+
+def compiler() -> str:
+    return os.environ.get("CC", "cc").split()[0]
+
+
+def preprocesses(header: str) -> bool:
+    with tempfile.TemporaryDirectory() as scratch:
+        probe = Path(scratch) / "probe.c"
+        probe.write_text(f"#include <stddef.h>\n#include <{header}>\n")
+        command = [compiler(), "-E", *os.environ.get("CPPFLAGS", "").split(), str(probe)]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def require_system() -> None:
+    """Stops with one sentence where the compiler would stop with a log."""
+    if not sys.platform.startswith("linux"):
+        raise SystemExit("cprof: only Linux is supported so far")
+    if not shutil.which(compiler()):
+        raise SystemExit(f"cprof: no C compiler ({compiler()}) found: apt-get install gcc")
+    missing = [deb for tool, deb in PROGRAMS.items() if not shutil.which(tool)]
+    missing += [deb for header, deb in HEADERS.items() if not preprocesses(header)]
+    if missing:
+        raise SystemExit(
+            "cprof: the C core needs system libraries that are not installed: "
+            f"apt-get install {' '.join(missing)}"
+        )
+    if not preprocesses_python():
+        raise SystemExit("cprof: Python.h is missing: apt-get install python3-dev")
+
+
+def preprocesses_python() -> bool:
+    import sysconfig
+
+    return (Path(sysconfig.get_paths()["include"]) / "Python.h").exists()
+
+
+class BuildCore(build_ext):
+    """make core, then the extension, then libraries and header beside it."""
+
+    def run(self) -> None:
+        require_system()
+        if subprocess.run(["make", "-s", "core", f"BUILD={BUILD}"], cwd=ROOT, check=False).returncode:
+            raise SystemExit("cprof: building the C core failed; `make core` shows it again")
+        super().run()
+        package = ROOT / "cprof" if self.inplace else Path(self.build_lib) / "cprof"
+        for name in LIBRARIES:
+            self.place(ROOT / BUILD / name, package / "lib" / name)
+        self.place(ROOT / "csrc" / "api" / "cprof.h", package / "include" / "cprof.h")
+
+    def place(self, source: Path, target: Path) -> None:
+        """By rename, never in place: a running program may have the old library mapped."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = target.with_name(target.name + ".new")
+        shutil.copy2(source, fresh)
+        fresh.replace(target)
+
+    def get_outputs(self) -> list[str]:
+        package = Path(self.build_lib) / "cprof"
+        return [
+            *super().get_outputs(),
+            *(str(package / "lib" / name) for name in LIBRARIES),
+            str(package / "include" / "cprof.h"),
+        ]
+
+
+class SourceDist(sdist):
+    """Everything git would give, without a MANIFEST.in to keep in step."""
+
+    def add_defaults(self) -> None:
+        super().add_defaults()
+        for top in ("csrc", "cprof", "tests", "examples", "bench", "docs", "notebooks", ".ci"):
+            for path in (ROOT / top).rglob("*"):
+                parts = path.relative_to(ROOT).parts
+                if path.is_file() and not EXCLUDED_FROM_SDIST.intersection(parts[:-1]):
+                    if path.suffix not in {".so", ".pyc", ".new"}:
+                        self.filelist.append(str(path.relative_to(ROOT)))
+        for name in ("Makefile", "LICENSE", "README.md", ".clang-format", ".clang-tidy"):
+            if (ROOT / name).exists():
+                self.filelist.append(name)
+
+
+commands: dict[str, Any] = {"build_ext": BuildCore, "sdist": SourceDist}
+try:
+    import setuptools.command.bdist_wheel  # noqa: F401  (setuptools >= 70.1)
+except ImportError:
+    try:
+        import wheel.bdist_wheel  # noqa: F401
+    except ImportError:
+        sys.path.insert(0, str(ROOT / "csrc" / "py"))
+        from small_wheel import SmallWheel
+
+        commands["bdist_wheel"] = SmallWheel
+
+setup(
+    name="cprof",
+    version=version(),
+    description="Go's /debug/pprof and /debug/vars for C, C++ and Python, and the tools to read them",
+    long_description=read("README.md"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.9",
+    packages=find_packages(include=["cprof", "cprof.*"]),
+    package_data={
+        "cprof": ["py.typed", "*.pyi", "lib/*.so", "include/*.h"],
+        "cprof.web": ["*.html", "*.js", "*.css"],
+    },
+    ext_modules=[
+        Extension(
+            "cprof._core",
+            sources=sorted(str(p.relative_to(ROOT)) for p in (ROOT / "csrc" / "py").glob("*.c")),
+            include_dirs=["csrc"],
+            define_macros=[("_GNU_SOURCE", "")],
+            extra_compile_args=["-std=gnu11", "-fvisibility=hidden"],
+            library_dirs=[str(BUILD)],
+            libraries=["cprof_core"],
+            runtime_library_dirs=["$ORIGIN/lib"],
+            depends=[str(p.relative_to(ROOT)) for p in (ROOT / "csrc").rglob("*.h")],
+        )
+    ],
+    entry_points={"console_scripts": ["cprof = cprof.cli:main"]},
+    extras_require={
+        "plot": ["matplotlib>=3.5"],
+        "test": [
+            "pytest>=7",
+            "matplotlib>=3.5",
+            "numpy",
+            "ruff==0.14.4",
+            "mypy==1.18.2",
+            "types-setuptools",
+            "markdown>=3.4",
+        ],
+    },
+    zip_safe=False,
+    cmdclass=commands,
+)

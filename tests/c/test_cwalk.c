@@ -1,0 +1,189 @@
+/*
+ * The walker against libunwind, in the same handler, at whatever instruction a fast timer hits: prologues,
+ * epilogues, PLT stubs, leaves, libc without frame pointers, frames below a signal handler and on an
+ * alternate stack.
+ */
+#define UNW_LOCAL_ONLY
+#include <libunwind.h>
+
+#include "check.h"
+#include "sampler/modules.h"
+#include "sig/cwalk.h"
+#include "sig/tick.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define WANT_SAMPLES 3000
+#define KEEP_BAD     8
+
+static volatile sig_atomic_t samples, same, complete, handler_depth;
+static struct {
+    int n_ours, n_theirs;
+    uint64_t ours[16], theirs[16];
+} bad[KEEP_BAD];
+static volatile sig_atomic_t n_bad;
+
+/* Both walk all frames; libunwind starts in this handler, so the frames up to the interrupted one are skipped. */
+static void on_timer(int sig, siginfo_t *info, void *context)
+{
+    (void)sig, (void)info;
+    static struct record r;
+    static void *theirs[RECORD_MAX_FRAMES + 16];
+    r.flags = 0;
+    cwalk(regs_from_ucontext(context), &r);
+    int n = unw_backtrace(theirs, RECORD_MAX_FRAMES + 16), skip = 0;
+    while (skip < n && (uint64_t)theirs[skip] != r.pc[0])
+        skip++;
+    int m = n - skip, ok = skip < n && m >= r.depth;
+    for (int i = 0; ok && i < r.depth && i < m; i++) {
+        uint64_t t = (uint64_t)theirs[skip + i];
+        ok = r.pc[i] == t || r.pc[i] == t + 1; /* + 1: exact pc above a signal frame */
+    }
+    samples++;
+    complete += !(r.flags & (RECORD_PARTIAL | RECORD_TRUNCATED));
+    same += ok;
+    if (!ok && n_bad < KEEP_BAD) {
+        bad[n_bad].n_ours = r.depth;
+        bad[n_bad].n_theirs = m;
+        for (int i = 0; i < 16; i++) {
+            bad[n_bad].ours[i] = i < r.depth ? r.pc[i] : 0;
+            bad[n_bad].theirs[i] = i < m ? (uint64_t)theirs[skip + i] : 0;
+        }
+        n_bad++;
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+__attribute__((noinline)) static double leafy(double x)
+{
+    return x * 1.5 + 2;
+}
+
+__attribute__((noinline)) static long recurse(int n)
+{
+    char pad[64 + n % 7 * 16];
+    memset(pad, n, sizeof pad);
+    double x = leafy(n) + sin(n);
+    return n ? recurse(n - 1) + pad[3] + (long)x : (long)x;
+}
+
+__attribute__((noinline)) static void work(void)
+{
+    static int numbers[512];
+    char text[256];
+    for (int i = 0; i < 512; i++)
+        numbers[i] = (i * 7919) % 1009;
+    qsort(numbers, 512, sizeof numbers[0], compare);
+    snprintf(text, sizeof text, "%d %f %s", numbers[3], recurse(12) * 0.5, "abc");
+    free(malloc(strlen(text) + 100));
+}
+
+/* A stack that the compiler realigns: the CFA is found through a saved pointer. */
+__attribute__((noinline)) static void realigned(void)
+{
+    _Alignas(64) volatile char buffer[256];
+    buffer[0] = (char)samples;
+    work();
+    buffer[1] = buffer[0];
+}
+
+static void on_usr1(int sig)
+{
+    (void)sig;
+    handler_depth++;
+    work();
+    handler_depth--;
+}
+
+static void run_until(int want, void (*fn)(void))
+{
+    while (samples < want)
+        fn();
+}
+
+static void raise_usr1(void)
+{
+    raise(SIGUSR1);
+}
+
+static void start_timer(void)
+{
+    struct sigaction sa = {.sa_sigaction = on_timer, .sa_flags = SA_SIGINFO | SA_RESTART};
+    sigaction(SIGALRM, &sa, NULL);
+    struct itimerval every = {{0, 211}, {0, 211}};
+    setitimer(ITIMER_REAL, &every, NULL);
+}
+
+static void judge(const char *what)
+{
+    printf("%s: %d samples, %d like libunwind, %d complete\n", what, (int)samples, (int)same, (int)complete);
+    for (int i = 0; i < n_bad; i++) {
+        printf("  ours %d theirs %d\n", bad[i].n_ours, bad[i].n_theirs);
+        for (int k = 0; k < 16 && (bad[i].ours[k] || bad[i].theirs[k]); k++)
+            printf("    %#lx %#lx\n", bad[i].ours[k], bad[i].theirs[k]);
+    }
+    /* libunwind itself stops early in a few prologues of libm; more than one in a hundred would be us. */
+    CHECK(same >= samples - samples / 100);
+    CHECK(complete >= samples - samples / 100);
+    samples = same = complete = n_bad = 0;
+}
+
+static void no_table_is_partial(void)
+{
+    struct record r = {0};
+    ucontext_t here;
+    getcontext(&here);
+    cwalk(regs_from_ucontext(&here), &r);
+    CHECK_INT(r.depth, 1);
+    CHECK(r.flags & RECORD_PARTIAL);
+}
+
+/* Registers that point nowhere end the walk, they do not end the process. */
+static void wild_registers_are_survived(void)
+{
+    uint64_t wild[] = {0, 8, 0xdeadbeef000, UINT64_MAX - 7, (uint64_t)(uintptr_t)wild_registers_are_survived};
+    for (size_t a = 0; a < 5; a++) {
+        for (size_t b = 0; b < 5; b++) {
+            for (size_t c = 0; c < 5; c++) {
+                struct record r = {0};
+                struct regs regs = {.pc = wild[a], .sp = wild[b], .fp = wild[c]};
+                cwalk(regs, &r);
+                CHECK(r.depth >= 1 && r.depth <= RECORD_MAX_FRAMES);
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    no_table_is_partial();
+    modules_refresh();
+    wild_registers_are_survived();
+
+    void *alt = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    stack_t stack = {.ss_sp = alt, .ss_size = 1 << 20};
+    sigaltstack(&stack, NULL);
+    start_timer();
+    run_until(WANT_SAMPLES, work);
+    judge("plain");
+    run_until(WANT_SAMPLES, realigned);
+    judge("realigned");
+    struct sigaction sa = {.sa_handler = on_usr1};
+    sigaction(SIGUSR1, &sa, NULL);
+    run_until(WANT_SAMPLES, raise_usr1);
+    judge("below a signal handler");
+    sa.sa_flags = SA_ONSTACK;
+    sigaction(SIGUSR1, &sa, NULL);
+    run_until(WANT_SAMPLES, raise_usr1);
+    judge("on an alternate stack");
+    return check_done();
+}

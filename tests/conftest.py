@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness import TARGETS, Running, compile_program
+
+Build = Callable[..., Path]
+Start = Callable[..., Running]
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """build("name.c", flags=[...]) compiles tests/targets/name.c once per session and flag set."""
+    done: dict[tuple[str, tuple[str, ...], bool], Path] = {}
+
+    def make(name: str, flags: Sequence[str] = (), link: bool = True) -> Path:
+        key = (name, tuple(flags), link)
+        if key not in done:
+            output = tmp_path_factory.mktemp("target") / Path(name).stem
+            done[key] = compile_program(TARGETS / name, output, flags, link)
+        return done[key]
+
+    return make
+
+
+@pytest.fixture
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """start(program, *args, env={...}) runs it in its own process; whatever still runs at the end is killed."""
+    running: list[Running] = []
+
+    def run(program: Path, *args: str, env: Mapping[str, str] | None = None) -> Running:
+        scratch = tmp_path_factory.mktemp("run")
+        running.append(Running([str(program), *args], env or {}, scratch))
+        return running[-1]
+
+    yield run
+    for target in running:
+        target.kill()
