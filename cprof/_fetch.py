@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cprof._errors import Error, FetchError, UnsupportedError, decode
@@ -66,8 +67,7 @@ def fetch_bytes(
     found = resolve(target, kind, seconds)
     if found.file is not None:
         try:
-            with open(found.file, "rb") as file:
-                return Fetched(file.read(), found.file)
+            return Fetched(Path(found.file).read_bytes(), found.file)
         except OSError as why:
             raise FetchError(f"{found.file}: {why.strerror or why}") from why
     return _fetch_http(found, kind, progress, timeout, headers)

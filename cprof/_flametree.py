@@ -105,47 +105,39 @@ class _Tree:
     ) -> None:
         self.frame = [-1]
         self.children: list[dict[int, int]] = [{}]
-        paths: list[list[int]] = []
-        known: dict[tuple[int, ...], int] = {}
-        of_sample = []
-        for begin, end in zip(stacks.begin, stacks.end):
-            stack = tuple(stacks.locations[begin:end])
-            slot = known.setdefault(stack, len(paths))
-            if slot == len(paths):
-                paths.append(self._path([f for at in reversed(stack) for f in of_location[at]]))
-            of_sample.append(slot)
-        self.values = [self._sums(paths, of_sample, column) for column in columns]
-        signed = any(value < 0 for column in columns for value in column)
-        self.widths = (
-            [self._sums(paths, of_sample, [abs(v) for v in column]) for column in columns]
-            if signed
-            else self.values
-        )
+        self._parent = [-1]
+        leaves = [
+            self._leaf(stacks.locations[begin:end], of_location)
+            for begin, end in zip(stacks.begin, stacks.end)
+        ]
+        self.values = [self._sums(leaves, column) for column in columns]
+        self.widths = self.values
+        if any(value < 0 for column in columns for value in column):
+            self.widths = [self._sums(leaves, list(map(abs, column))) for column in columns]
 
-    def _path(self, frames: list[int]) -> list[int]:
-        """The nodes of a stack, made where they are new."""
+    def _leaf(self, locations: list[int], of_location: list[list[int]]) -> int:
+        """The node a stack ends in; what is new on the way is made."""
+        children, frames, parents = self.children, self.frame, self._parent
         node = 0
-        path = [0]
-        children, names = self.children, self.frame
-        for frame in frames:
-            below = children[node]
-            node = below.get(frame, 0)
-            if not node:
-                node = below[frame] = len(names)
-                names.append(frame)
-                children.append({})
-            path.append(node)
-        return path
+        for location in reversed(locations):
+            for frame in of_location[location]:
+                below = children[node]
+                if frame in below:
+                    node = below[frame]
+                else:
+                    parents.append(node)
+                    node = below[frame] = len(frames)
+                    frames.append(frame)
+                    children.append({})
+        return node
 
-    def _sums(self, paths: list[list[int]], of_sample: list[int], column: list[int]) -> list[int]:
-        of_path = [0] * len(paths)
-        for slot, value in zip(of_sample, column):
-            of_path[slot] += value
+    def _sums(self, leaves: list[int], column: list[int]) -> list[int]:
         sums = [0] * len(self.frame)
-        for path, value in zip(paths, of_path):
-            if value:
-                for node in path:
-                    sums[node] += value
+        for leaf, value in zip(leaves, column):
+            sums[leaf] += value
+        parents = self._parent
+        for node in range(len(sums) - 1, 0, -1):  # children are made after their parents
+            sums[parents[node]] += sums[node]
         return sums
 
     def preorder(self, index: int) -> tuple[list[int], list[int], int]:
@@ -161,7 +153,7 @@ class _Tree:
         order: list[int] = []
         parents: list[int] = []
         waiting = [(0, -1)]
-        by_width = self.widths[index] if self.widths else [0] * count
+        by_width = self.widths[index]
         while waiting:
             node, parent = waiting.pop()
             place = len(order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import chain
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from cprof._stacks import NONE, Stacks
 GRANULARITIES = ("functions", "filefunctions", "files", "lines", "addresses")
 NODE_FRACTION = 0.005
 EDGE_FRACTION = 0.001
+
+_Edge = tuple[int, int]  # caller and callee
 
 
 class Key(NamedTuple):
@@ -70,20 +73,24 @@ class Graph:
     def _weigh(self, count: int) -> tuple[list[int], list[int]]:
         """Each sample counts once for a node, however often the node is in its stack."""
         flat, cum = [0] * count, [0] * count
+        self._recursive = [False] * len(self._values)
         stacks, of_location = self._stacks, self._of_location
         sequences: list[int] | None = None
         if all(len(nodes) == 1 for nodes in of_location):
             single = [nodes[0] for nodes in of_location]
             sequences = [single[location] for location in stacks.locations]
-        for begin, end, value in zip(stacks.begin, stacks.end, self._values):
+        samples = zip(stacks.begin, stacks.end, self._values)
+        for sample, (begin, end, value) in enumerate(samples):
             if not value or begin == end:
                 continue
             flat[of_location[stacks.locations[begin]][0]] += value
             if sequences is not None:
-                seen = set(sequences[begin:end])
+                path = sequences[begin:end]
             else:
                 frames = stacks.locations[begin:end]
-                seen = set(chain.from_iterable([of_location[frame] for frame in frames]))
+                path = list(chain.from_iterable([of_location[frame] for frame in frames]))
+            seen = set(path)
+            self._recursive[sample] = len(seen) != len(path)
             for node in seen:
                 cum[node] += value
         return flat, cum
@@ -101,16 +108,11 @@ class Graph:
         inlined = {n for nodes in self._of_location for n in nodes[:-1] if n in kept}
         if not inlined:
             return {}
-        weights: dict[tuple[int, int], int] = {}
-        called: set[tuple[int, int]] = set()
-        for begin, end, value in zip(self._stacks.begin, self._stacks.end, self._values):
-            if value:
-                frames = self._stacks.locations[begin:end]
-                self._add_edges(frames, value, kept, inlined, weights, called)
+        weights, called = self._calls(kept)
         smallest = self.cutoff(EDGE_FRACTION)
         kinds: dict[int, set[bool]] = {}
         for edge, weight in weights.items():
-            if abs(weight) >= smallest:
+            if edge[1] in inlined and abs(weight) >= smallest:
                 kinds.setdefault(edge[1], set()).add(edge not in called)
         return {
             node: "partial-inline" if False in kind else "inline"
@@ -118,34 +120,51 @@ class Graph:
             if True in kind
         }
 
-    def _add_edges(
-        self,
-        frames: list[int],
-        value: int,
-        kept: set[int],
-        inlined: set[int],
-        weights: dict[tuple[int, int], int],
-        called: set[tuple[int, int]],
-    ) -> None:
-        """Adds one stack's calls into nodes that are inlined somewhere, each once."""
-        of_location = self._of_location
-        seen: set[tuple[int, int]] = set()
-        parent = -1
-        for frame in reversed(frames):
-            nodes = of_location[frame]
-            last = len(nodes) - 1
-            for position in range(last, -1, -1):
-                node = nodes[position]
-                if node not in kept:
-                    continue
-                if node in inlined and parent not in (-1, node):
-                    edge = (parent, node)
-                    if edge not in seen:
-                        seen.add(edge)
-                        weights[edge] = weights.get(edge, 0) + value
-                        if position == last:
-                            called.add(edge)
-                parent = node
+    def _calls(self, kept: set[int]) -> tuple[dict[_Edge, int], set[_Edge]]:
+        """Weights of the calls between kept nodes, and those that some stack made for real.
+
+        A frame is coded as node * 2 + inlined here, so that a stack without recursion, in which
+        no call can come twice, is counted by one pass over its neighbours.
+        """
+        coded = [
+            [nodes[i] * 2 + (i != len(nodes) - 1) for i in reversed(range(len(nodes)))]
+            for nodes in self._of_location
+        ]
+        coded = [[frame for frame in frames if frame >> 1 in kept] for frames in coded]
+        by_code: defaultdict[_Edge, int] = defaultdict(int)
+        weights: defaultdict[_Edge, int] = defaultdict(int)
+        called: set[_Edge] = set()
+        stacks = self._stacks
+        samples = zip(stacks.begin, stacks.end, self._values, self._recursive)
+        for begin, end, value, recursive in samples:
+            if not value:
+                continue
+            frames = stacks.locations[begin:end]
+            frames.reverse()
+            path = list(chain.from_iterable([coded[frame] for frame in frames]))
+            if recursive:
+                _add_once(path, value, weights, called)
+            else:
+                for call in zip(path, path[1:]):
+                    by_code[call] += value
+        for (caller, callee), value in by_code.items():
+            edge = (caller >> 1, callee >> 1)
+            weights[edge] += value
+            if not callee & 1:
+                called.add(edge)
+        return weights, called
+
+
+def _add_once(path: list[int], value: int, weights: dict[_Edge, int], called: set[_Edge]) -> None:
+    """Adds the calls of a recursive stack, each once, as it came first from the root."""
+    seen: set[_Edge] = set()
+    for caller, callee in zip(path, path[1:]):
+        edge = (caller >> 1, callee >> 1)
+        if edge[0] != edge[1] and edge not in seen:
+            seen.add(edge)
+            weights[edge] += value
+            if not callee & 1:
+                called.add(edge)
 
 
 def _location_keys(stacks: Stacks, granularity: str) -> list[list[Key]]:

@@ -45,7 +45,7 @@ class Answer(NamedTuple):
     @property
     def first_line(self) -> str:
         """The first line of a text body; markup and binary say nothing to a reader."""
-        if not self.headers.get_content_type() == "text/plain":
+        if self.headers.get_content_type() != "text/plain":
             return ""
         text = self.body[:2000].decode("utf-8", "replace").strip()
         return text.splitlines()[0][:300] if text else ""
@@ -197,7 +197,11 @@ def _redirected(request: Request, location: str) -> Request:
     except ValueError:
         port = -1
     moved = request._replace(
-        scheme=parts.scheme, host=parts.hostname or "", port=port, path=parts.path, query=parts.query
+        scheme=parts.scheme,
+        host=parts.hostname or "",
+        port=port,
+        path=parts.path,
+        query=parts.query,
     )
     upgrade = request[:3] == ("http", moved.host, 80) and moved[:3] == ("https", moved.host, 443)
     if moved[:3] != request[:3] and not upgrade:
@@ -213,7 +217,7 @@ def _why(error: BaseException | None) -> str:
     if isinstance(error, http.client.IncompleteRead):
         return "the server closed the connection"
     if isinstance(error, http.client.BadStatusLine):
-        return f"not HTTP: {error.line[:80]!r}"
+        return f"not HTTP: {str(error)[:80]}"
     if isinstance(error, (socket.timeout, TimeoutError)):
         return "timed out"
     if isinstance(error, OSError) and error.strerror:

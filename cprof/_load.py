@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import IO, Union, cast
 
 from cprof._errors import decode
@@ -16,10 +17,9 @@ def load(source: Source) -> Profile:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return Profile(decode(source, f"{len(source)} bytes"))
     if hasattr(source, "read"):
-        data = source.read()
+        data = cast("IO[bytes]", source).read()
         if not isinstance(data, bytes):
-            raise TypeError("a profile is read from a file opened in binary mode, as open(path, 'rb')")
+            raise TypeError("a profile is bytes: open the file in binary mode, as open(path, 'rb')")
         return Profile(decode(data, str(getattr(source, "name", "the file object"))))
-    path = os.fspath(cast("Union[str, os.PathLike[str]]", source))
-    with open(path, "rb") as file:
-        return Profile(decode(file.read(), path))
+    path = Path(cast("str", source))
+    return Profile(decode(path.read_bytes(), str(path)))

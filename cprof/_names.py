@@ -74,6 +74,9 @@ def simple_name(name: str) -> str:
     return name
 
 
+_CLONE = re.compile(r"\.(constprop|isra|part|cold|lto_priv|llvm|clone)\b.*")  # gcc's, clang's
+
+
 def group_of(name: str, mapping: str) -> str:
     """What a frame is coloured by: package, namespace or module, else its binary.
 
@@ -81,9 +84,9 @@ def group_of(name: str, mapping: str) -> str:
     """
     if name.startswith(("<", "[")):
         return name
-    head = re.split(r"[<(\[]", name, maxsplit=1)[0]
+    head = re.split(r"[<(\[]", _CLONE.sub("", name), maxsplit=1)[0]
     if "::" in head:
-        return head.split("::", 1)[0]
+        return head.split("::", 1)[0].rsplit(" ", 1)[-1]  # a return type may stand in front
     slash = head.rfind("/")
     dot = head.find(".", slash + 1)
     if dot > 0:

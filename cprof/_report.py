@@ -34,7 +34,13 @@ class Table:
     """What `top` found: `print(table)` is Go's text, iterating gives the rows."""
 
     def __init__(
-        self, rows: list[Row], sample_type: str, unit: str, total: int, header: list[str], shown: str
+        self,
+        rows: list[Row],
+        sample_type: str,
+        unit: str,
+        total: int,
+        header: list[str],
+        shown_unit: str,
     ) -> None:
         self.rows = rows
         self.sample_type = sample_type
@@ -42,7 +48,7 @@ class Table:
         self.total = total
         """The sum of the absolute values of all samples: what 100 % is."""
         self.header = header
-        self._shown_unit = shown
+        self._shown_unit = shown_unit
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import urllib.parse
+from pathlib import Path
 from typing import NamedTuple
 
 from cprof._errors import FetchError, UnsupportedError
@@ -63,7 +64,7 @@ class Target(NamedTuple):
 def resolve(target: str | os.PathLike[str], kind: str | None, seconds: float | None) -> Target:
     """Where target's profile of this kind is. An existing file wins over any other reading."""
     text = os.fspath(target)
-    if not isinstance(target, str) or os.path.isfile(text) or _is_pipe(text):
+    if not isinstance(target, str) or Path(text).is_file() or _is_pipe(text):
         return Target(text, [], None, "")
     if text.isdecimal():
         raise UnsupportedError(
@@ -109,7 +110,7 @@ def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
 
 
 def _is_pipe(path: str) -> bool:
-    return path.startswith(("/dev/", "/proc/")) and os.path.exists(path)
+    return path.startswith(("/dev/", "/proc/")) and Path(path).exists()
 
 
 def _parse(text: str) -> Request:
@@ -118,7 +119,7 @@ def _parse(text: str) -> Request:
         if not path:
             raise FetchError(f"{text}: the path of the socket is missing, as in unix:/run/app.sock")
         return Request("unix", path, 0, "", "")
-    if os.path.isdir(text):
+    if Path(text).is_dir():
         raise FetchError(f"{text} is a directory, not a profile")
     if "://" not in text:
         if text.startswith((".", "/", "~")) or not _looks_like_host(text):

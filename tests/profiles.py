@@ -77,7 +77,9 @@ class Builder:
         self._parts.append(block(3, body + number(6, self.string(build_id)) + number(7, 1)))
         return fields[1]
 
-    def function(self, name: str, file: str = "", system_name: str = "", start_line: int = 0) -> int:
+    def function(
+        self, name: str, file: str = "", system_name: str = "", start_line: int = 0
+    ) -> int:
         key = (name, file, system_name, start_line)
         if key not in self._functions:
             made = self._functions[key] = self._next("function")

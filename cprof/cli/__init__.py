@@ -50,8 +50,12 @@ def _run(arguments: list[str]) -> int:
     if name in ("-V", "--version"):
         name = "version"
     if name not in COMMANDS:
-        return complain(f"unknown {'option' if name[:1] == '-' else 'command'} {name!r}"
-                        + _near(name) + " (cprof --help lists them)", USAGE)
+        return complain(
+            f"unknown {'option' if name[:1] == '-' else 'command'} {name!r}"
+            + _near(name)
+            + " (cprof --help lists them)",
+            USAGE,
+        )
     return _command(name, rest)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from cprof._errors import UnsupportedError
@@ -49,7 +50,11 @@ def add_target_options(to: argparse.ArgumentParser) -> None:
     )
     to.add_argument("--timeout", type=float, metavar="S", help="give up after S seconds")
     to.add_argument(
-        "--header", action="append", type=header, default=[], metavar="'NAME: VALUE'",
+        "--header",
+        action="append",
+        type=header,
+        default=[],
+        metavar="'NAME: VALUE'",
         help="send this along; may be repeated",
     )
 
@@ -106,13 +111,12 @@ def write(path: str, data: bytes) -> None:
 
 def check_writable(path: str) -> None:
     """Finds out before a window is taken, not after it."""
-    real = os.path.realpath(path)
-    directory = os.path.dirname(real)
-    if os.path.isdir(real):
+    real = Path(path).resolve()
+    if real.is_dir():
         raise UnsupportedError(f"cannot write {path}: Is a directory")
-    if not os.path.isdir(directory):
-        raise UnsupportedError(f"cannot write {path}: no directory {directory}")
-    checked = real if os.path.exists(real) else directory
+    if not real.parent.is_dir():
+        raise UnsupportedError(f"cannot write {path}: no directory {real.parent}")
+    checked = real if real.exists() else real.parent
     if not os.access(checked, os.W_OK):
         raise UnsupportedError(f"cannot write {path}: Permission denied")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shlex
+from pathlib import Path
 
 from cprof._errors import UnsupportedError
 from cprof.cli import _options
@@ -32,11 +32,11 @@ def run(arguments: list[str]) -> int:
 def package_directory() -> str:
     import cprof
 
-    return os.path.dirname(os.path.abspath(cprof.__file__))
+    return str(Path(cprof.__file__).resolve().parent)
 
 
 def cflags(home: str) -> list[str]:
-    _need(os.path.join(home, "include", "cprof.h"))
+    _need(Path(home, "include", "cprof.h"))
     return [f"-I{home}/include"]
 
 
@@ -44,7 +44,7 @@ def libs(home: str) -> list[str]:
     """--no-as-needed: a program that only wants the environment door calls nothing of ours, and
     linkers that drop unused libraries would drop it."""
     for name in ("libcprof.so", "libcprof_core.so"):
-        _need(os.path.join(home, "lib", name))
+        _need(Path(home, "lib", name))
     return [
         f"-L{home}/lib",
         *_linker("-rpath", f"{home}/lib"),
@@ -61,6 +61,6 @@ def _linker(*words: str) -> list[str]:
     return [",".join(("-Wl", *words))]
 
 
-def _need(path: str) -> None:
-    if not os.path.isfile(path):
+def _need(path: Path) -> None:
+    if not path.is_file():
         raise UnsupportedError(f"the C library is not part of this installation: no {path}")

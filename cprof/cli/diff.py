@@ -11,7 +11,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("new", metavar="NEW")
     _options.add_top_options(parser)
     _options.add_target_options(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", help="save the difference as a profile too")
+    parser.add_argument("-o", "--output", metavar="FILE", help="save the difference as well")
     options = parser.parse_args(arguments)
     if options.output:
         _options.check_writable(options.output)

@@ -54,14 +54,17 @@ static bool sniff_binary_cpu(const char *bytes, size_t n, struct reason *why)
     return false;
 }
 
+/* No control characters, and mostly ASCII: text in any usual encoding, but hardly random bytes. */
 static bool is_text(const char *bytes, size_t n)
 {
+    size_t beyond_ascii = 0;
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)bytes[i];
-        if (c == 0x7f || (c < ' ' && !strchr("\t\n\r\f", c)) || c == 0)
+        if (c == 0x7f || c == 0 || (c < ' ' && !strchr("\t\n\r\f", c)))
             return false;
+        beyond_ascii += c >= 0x80;
     }
-    return true;
+    return beyond_ascii <= n / 2;
 }
 
 static bool starts(const char *text, const char *with)

@@ -30,7 +30,9 @@ static struct descriptor listen_fd = DESCRIPTOR_NONE, wake_fd = DESCRIPTOR_NONE;
 static struct descriptor pipe_fd[2] = {DESCRIPTOR_NONE, DESCRIPTOR_NONE}; /* the library's own, see open_base */
 static _Atomic bool asked_to_stop;
 static bool given_up;    /* a descriptor is not ours any more: nothing of the library may be freed */
-static int accept_failures;
+static int accept_failures; /* in a row */
+static int idle_turns;      /* likewise */
+static uint64_t last_stamp;
 
 /* Where libevent means to end the process (it does so for a failing pipe() and for states it thinks
  * impossible), our thread leaves it instead, for good. */
@@ -156,7 +158,7 @@ enum status loop_open(struct descriptor listener, struct reason *why)
     base = NULL;
     http = NULL;
     given_up = false;
-    accept_failures = 0;
+    accept_failures = idle_turns = 0;
     atomic_store(&asked_to_stop, false);
     claim_library();
     enum status s = wake_fd.fd < 0 ? status_because(why, STATUS_SYSTEM, "cannot start the server: %s", strerror(errno))
@@ -195,13 +197,14 @@ static int timeout_ms(void)
 }
 
 /* One wait and what it brought. False when the loop has to end. */
-static bool turn(uint64_t *stamp)
+static bool turn(void)
 {
     struct pollfd fds[2 + LIMITS_PEERS_MAX];
     fds[0] = (struct pollfd){.fd = wake_fd.fd, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = peers_accepting(peer_now_ns()) ? listen_fd.fd : -1, .events = POLLIN};
     nfds_t n = 2 + peers_poll(fds + 2);
-    if (poll(fds, n, timeout_ms()) < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM)
+    int ready = poll(fds, n, timeout_ms());
+    if (ready < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM)
         return false;
     if (atomic_load(&asked_to_stop))
         return false;
@@ -212,26 +215,15 @@ static bool turn(uint64_t *stamp)
     if (fds[0].revents) {
         uint64_t count;
         if (read(wake_fd.fd, &count, sizeof count) == sizeof count)
-            ++*stamp;
+            idle_turns = 0;
         work_collect();
     }
     peers_expire(peer_now_ns());
     event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-    *stamp += peers_settle(peer_now_ns());
-    return accept_failures < LIMITS_ACCEPT_FAILURES;
-}
-
-static void serve(void)
-{
-    uint64_t last = 0;
-    int idle = 0;
-    while (idle < LIMITS_IDLE_TURNS) {
-        uint64_t stamp = 0;
-        if (!turn(&stamp))
-            return;
-        idle = stamp == last ? idle + 1 : 0;
-        last = stamp;
-    }
+    uint64_t stamp = peers_settle(peer_now_ns());
+    idle_turns = ready > 0 && stamp == last_stamp ? idle_turns + 1 : 0;
+    last_stamp = stamp;
+    return accept_failures < LIMITS_ACCEPT_FAILURES && idle_turns < LIMITS_IDLE_TURNS;
 }
 
 void loop_close(void)
@@ -239,15 +231,15 @@ void loop_close(void)
     /* evhttp closes its connections, and the base its pipe, by number. */
     if (!peers_intact() || (pipe_fd[0].fd >= 0 && !(descriptor_intact(&pipe_fd[0]) && descriptor_intact(&pipe_fd[1]))))
         given_up = true;
-    if (given_up) {
+    if (given_up)
         peers_abandon();
-    } else {
-        if (http)
-            evhttp_free(http);
-        peers_close(false);
-        if (base)
-            event_base_free(base);
-    }
+    else if (http)
+        evhttp_free(http);
+    /* Every exchange has lost its client by now; those that are out with the worker come back to be freed. */
+    work_stop();
+    peers_close(given_up);
+    if (base && !given_up)
+        event_base_free(base);
     descriptor_close(&listen_fd);
     descriptor_close(&wake_fd);
     http = NULL;
@@ -257,15 +249,16 @@ void loop_close(void)
 void loop_run(void (*ending)(void))
 {
     work_start(wake);
-    if (setjmp(rescue) == 0) {
-        atomic_store(&rescued_tid, gettid());
-        serve();
+    if (setjmp(rescue)) {
+        given_up = true; /* also when it happens while freeing: what is left then is leaked */
     } else {
-        given_up = true;
+        atomic_store(&rescued_tid, gettid());
+        while (turn())
+            ;
     }
-    atomic_store(&rescued_tid, 0);
     ending();
-    loop_free();
+    loop_close();
+    atomic_store(&rescued_tid, 0);
 }
 
 void loop_after_fork_child(void)

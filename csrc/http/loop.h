@@ -16,7 +16,7 @@
 enum status loop_open(struct descriptor listener, struct reason *why);
 
 /* On the loop's thread: serves until loop_ask_stop or until it gives up, then frees everything, open captures
- * and the worker included. ending() is called once, before the freeing begins. */
+ * and the worker included. ending() is called before the freeing begins. */
 void loop_run(void (*ending)(void));
 
 /* Undoes loop_open when no thread could be had. */

@@ -109,6 +109,16 @@ enum status peers_open(struct event_base *base, struct evconnlistener *listener)
     return adopt_soon ? STATUS_OK : STATUS_NOMEM;
 }
 
+void peers_abandon(void)
+{
+    for (struct peer *p = peers; p < peers + peers_top; p++) {
+        if (p->exchange)
+            exchange_gone(p->exchange);
+        if (p->phase != PEER_FREE)
+            descriptor_close(&p->fd);
+    }
+}
+
 void peers_close(bool forget)
 {
     if (adopt_soon && !forget)

@@ -44,7 +44,12 @@ struct peer {
 int64_t peer_now_ns(void);
 
 enum status peers_open(struct event_base *base, struct evconnlistener *listener);
-/* After evhttp_free; forget: the descriptors are not ours any more, touch nothing. */
+
+/* The library cannot be trusted with descriptors any more: ends the exchanges and closes what is still ours
+ * without it. */
+void peers_abandon(void);
+
+/* After evhttp_free or, with forget set, after peers_abandon. */
 void peers_close(bool forget);
 
 /* Makes the bufferevent of a connection about to exist: for evhttp_set_bevcb. */

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "symbol/debugfile.h"
 
 #include "symbol/modules.h"

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "symbol/inlines.h"
 
 #include <dwarf.h>
@@ -7,7 +6,8 @@
 #include <string.h>
 
 #define MAX_SCOPES 512u         /* blocks and inlined calls around one address */
-#define MAX_CHILDREN (1u << 20) /* entries directly inside one of them */
+#define MAX_CHILDREN (1u << 18) /* entries looked at for one address: under 20 ms */
+#define MAX_TEXT 65535u         /* bytes of a name or a path */
 
 /* The function, then the inlined calls, outermost first. One more than fits: it tells where the last one that
  * fits was left. */
@@ -23,15 +23,15 @@ static bool is_scope(int tag)
 }
 
 /* The scope directly inside parent that holds the address. */
-static bool step_in(Dwarf_Die *parent, uint64_t address, Dwarf_Die *scope)
+static bool step_in(Dwarf_Die *parent, uint64_t address, Dwarf_Die *scope, size_t *seen)
 {
     if (dwarf_child(parent, scope) != 0)
         return false;
-    for (size_t seen = 0; seen < MAX_CHILDREN; seen++) {
+    while (++*seen < MAX_CHILDREN) {
         if (is_scope(dwarf_tag(scope)) && dwarf_haspc(scope, address) > 0)
             return true;
         if (dwarf_siblingof(scope, scope) != 0)
-            return false;
+            break;
     }
     return false;
 }
@@ -39,9 +39,10 @@ static bool step_in(Dwarf_Die *parent, uint64_t address, Dwarf_Die *scope)
 static void follow(struct chain *c, const Dwarf_Die *function, uint64_t address)
 {
     Dwarf_Die scope = *function, inner;
+    size_t seen = 0;
     c->die[c->n++] = scope;
     for (size_t depth = 0; depth < MAX_SCOPES && c->n <= NAMER_MAX_INLINE; depth++) {
-        if (!step_in(&scope, address, &inner))
+        if (!step_in(&scope, address, &inner, &seen))
             return;
         if (dwarf_tag(&inner) == DW_TAG_inlined_subroutine)
             c->die[c->n++] = inner;
@@ -65,7 +66,7 @@ static uint64_t number_of(Dwarf_Die *die, unsigned attribute)
 
 static struct text *keep(struct texts *texts, const char *text)
 {
-    return texts_keep(texts, text, strlen(text));
+    return texts_keep(texts, text, strnlen(text, MAX_TEXT));
 }
 
 /* libdw has joined file and directory; what is still relative lacks the compiler's working directory. */

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "symbol/memory.h"
 
 #include <fcntl.h>

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "symbol/modules.h"
 
 #include "symbol/memory.h"

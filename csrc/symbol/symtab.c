@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "symbol/symtab.h"
 
 #include <gelf.h>

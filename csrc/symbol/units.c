@@ -120,32 +120,41 @@ static bool holds_functions(int tag, enum unit_scan scan)
     return scan == UNIT_EVERYWHERE && tag != DW_TAG_enumeration_type && tag != DW_TAG_array_type;
 }
 
-static void scan_below(struct unit *unit, Dwarf_Die *parent, enum unit_scan scan, unsigned depth, size_t *dies)
+struct scan {
+    struct unit *unit;
+    enum unit_scan how;
+    size_t dies;
+    Dwarf_Off last; /* a whole tree is met in rising order; a spoiled one could lead to the same place for ever */
+};
+
+static void scan_below(struct scan *s, Dwarf_Die *parent, unsigned depth)
 {
     Dwarf_Die die;
     if (depth == MAX_SCAN_DEPTH || dwarf_child(parent, &die) != 0)
         return;
     do {
         int tag = dwarf_tag(&die);
-        if (++*dies > MAX_SCAN_DIES || (tag == DW_TAG_subprogram && !add_function(unit, &die)))
+        Dwarf_Off at = dwarf_dieoffset(&die);
+        if (at <= s->last || ++s->dies > MAX_SCAN_DIES || (tag == DW_TAG_subprogram && !add_function(s->unit, &die)))
             return;
-        if (holds_functions(tag, scan) && dwarf_haschildren(&die) > 0)
-            scan_below(unit, &die, scan, depth + 1, dies);
+        s->last = at;
+        if (holds_functions(tag, s->how) && dwarf_haschildren(&die) > 0)
+            scan_below(s, &die, depth + 1);
     } while (dwarf_siblingof(&die, &die) == 0);
 }
 
-static void scan_unit(struct unit *unit, enum unit_scan scan)
+static void scan_unit(struct unit *unit, enum unit_scan how)
 {
-    size_t dies = 0;
     Dwarf_Die other;
     uint8_t type;
     unit->body = unit->die;
-    unit->scan = scan;
+    unit->scan = how;
     unit->n = 0;
     if (dwarf_cu_info(unit->die.cu, NULL, &type, NULL, &other, NULL, NULL, NULL) == 0 && type == DW_UT_skeleton &&
         other.addr)
         unit->body = other;
-    scan_below(unit, &unit->body, scan, 0, &dies);
+    struct scan s = {.unit = unit, .how = how, .last = dwarf_dieoffset(&unit->body)};
+    scan_below(&s, &unit->body, 0);
     if (unit->n)
         qsort(unit->functions, unit->n, sizeof *unit->functions, compare_functions);
 }

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <math.h>
+#include <pthread.h>
 
 /* A profile of one mapping at `base` with a function per letter of each stack, leaf first. */
 static void begin(struct model *m, const char *type)
@@ -228,6 +229,35 @@ static void test_labels_move(void)
     model_fini(&b);
 }
 
+static void *merge_often(void *model)
+{
+    const struct model *inputs[] = {model, model};
+    intptr_t failures = 0;
+    for (int i = 0; i < 200; i++) {
+        struct model sum;
+        failures += merge_models(inputs, (double[]){1, 2}, 2, &sum, NULL) != STATUS_OK || value_of(&sum, "xm") != 15;
+        model_fini(&sum);
+    }
+    return (void *)failures;
+}
+
+/* A model that nobody changes may be merged by several threads at once. */
+static void test_threads(void)
+{
+    struct model a;
+    pthread_t threads[4];
+    begin(&a, "samples");
+    add(&a, 0x10000, "xm", 5, 50);
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(pthread_create(&threads[i], NULL, merge_often, &a), 0);
+    for (int i = 0; i < 4; i++) {
+        void *failures;
+        pthread_join(threads[i], &failures);
+        CHECK(failures == NULL);
+    }
+    model_fini(&a);
+}
+
 int main(void)
 {
     test_sum();
@@ -237,5 +267,6 @@ int main(void)
     test_saturation();
     test_refusals();
     test_labels_move();
+    test_threads();
     return check_done();
 }

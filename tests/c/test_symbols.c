@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "symbol/symbols.h"
 
 #include "check.h"
@@ -338,7 +337,7 @@ static void test_kinds_of_dwarf(void)
                       " && strip beside.so && objcopy --add-gnu-debuglink=beside.dbg beside.so"},
         {"bycrc.so", "cc -O2 -g -Wl,--build-id=none -shared -fPIC s.c -o bycrc.so && objcopy --only-keep-debug bycrc.so bycrc.dbg"
                      " && strip bycrc.so && objcopy --add-gnu-debuglink=bycrc.dbg bycrc.so && mkdir -p .debug && mv bycrc.dbg .debug"},
-        {"dwz.so", "cc -O2 -g -shared -fPIC s.c -o dwz.so && cp dwz.so dwz2.so && dwz -m shared.dwz dwz.so dwz2.so"},
+        {"dwz.so", "cc -O2 -g -DP -shared -fPIC s.c -o dwz.so && cp dwz.so dwz2.so && dwz -m shared.dwz dwz.so dwz2.so"},
         {"norelro.so", "cc -O2 -g -Wl,-z,noseparate-code -shared -fPIC s.c -o norelro.so"},
         {"lld.so", "cc -O2 -g -fuse-ld=lld -shared -fPIC s.c -o lld.so"},
         {"high.so", "cc -O2 -g -Wl,-Ttext-segment=0x10000000 -shared -fPIC s.c -o high.so"},
@@ -411,6 +410,42 @@ static void test_unmapped_meanwhile(void)
     dlclose(library);
     CHECK_INT(ask(&n, pc), 3);
     symbols_close(s);
+}
+
+/* .gnu_debugdata: a symbol table packed into the stripped file. */
+static void test_mini_debuginfo(void)
+{
+    void *library = NULL;
+    if (build("cc -O2 -shared -fPIC s.c -o mini.so && cp mini.so mini.syms && xz mini.syms && strip mini.so"
+              " && objcopy --add-section .gnu_debugdata=mini.syms.xz mini.so"))
+        library = load("mini.so");
+    if (!library) {
+        printf("not built here: mini.so\n");
+        return;
+    }
+    struct namer n;
+    struct symbols *s = open_session(&n);
+    CHECK_INT(ask(&n, ((void *(*)(int))dlsym(library, "probe"))(1)), 1);
+    CHECK_STR(f[0].name, "hidden");
+    symbols_close(s);
+    dlclose(library);
+}
+
+/* This program again, from a file that is replaced while it runs: the kernel still has the old one. */
+static int as_replaced_program(void)
+{
+    char path[256];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
+    CHECK(len > 0);
+    path[len > 0 ? len : 0] = '\0';
+    CHECK_INT(unlink(path), 0);
+    FILE *other = fopen(path, "w");
+    CHECK(other && fputs("not a program", other) >= 0 && fclose(other) == 0);
+    struct namer n;
+    struct symbols *s = open_session(&n);
+    test_inline_chain(&n);
+    symbols_close(s);
+    return check_done();
 }
 
 static const char cpp_source[] =
@@ -531,8 +566,10 @@ static void count_descriptors(int *all, int *inherited)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "replaced") == 0)
+        return as_replaced_program();
     int all, inherited, all_now, inherited_now;
     count_descriptors(&all, &inherited);
     struct namer n;
@@ -553,6 +590,7 @@ int main(void)
 
     strcpy(dir, "/tmp/test_symbols.XXXXXX");
     CHECK(mkdtemp(dir) != NULL);
+    CHECK(build("cp /proc/$PPID/exe program && ./program replaced"));
     if (build("cc --version")) {
         write_file("s.c", c_source);
         write_file("p.cc", cpp_source);
@@ -560,6 +598,7 @@ int main(void)
         test_stripped_and_replaced("with.so", "-Wl,--build-id");
         test_stripped_and_replaced("without.so", "-Wl,--build-id=none");
         test_unmapped_meanwhile();
+        test_mini_debuginfo();
         test_cpp();
         test_broken_dwarf();
     }

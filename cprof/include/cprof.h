@@ -1,0 +1,127 @@
+/*
+ * cprof: Go's /debug/pprof for C and C++ programs.
+ *
+ *     #include <cprof.h>
+ *     int main(void)
+ *     {
+ *         cprof_serve("127.0.0.1:6060");
+ *         ...
+ *     }
+ *
+ *     cc app.c $(cprof config --cflags --libs)        or: pkg-config --cflags --libs cprof
+ *     go tool pprof http://127.0.0.1:6060/debug/pprof/profile?seconds=5
+ *     cprof top http://127.0.0.1:6060
+ *
+ * A program that is linked but calls nothing is switched on by its environment: CPROF_HTTP=127.0.0.1:6060
+ * (or 1, 6060, :6060, localhost:6060). Until something is switched on there is no thread, no signal handler, no
+ * socket, and the library that does the work is not even loaded.
+ *
+ * Every function may be called from any thread, but not from a signal handler. Those that can fail return 0 or a
+ * positive result on success and a negative enum cprof_status otherwise; cprof_last_error() then has a sentence.
+ * Nothing here ever prints, aborts or exits. CPROF_DISABLE=1 in the environment makes every switch return
+ * CPROF_ERR_DISABLED; compiling with -DCPROF_DISABLE turns the calls into nothing at all.
+ */
+#ifndef CPROF_H
+#define CPROF_H
+
+#define CPROF_VERSION "0.1.0"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum cprof_status {
+    CPROF_OK = 0,
+    CPROF_ERR_NOMEM = -1,
+    CPROF_ERR_INVALID = -2,      /* an argument is out of its range */
+    CPROF_ERR_BUSY = -3,         /* already running */
+    CPROF_ERR_IN_USE = -4,       /* the address is taken by another socket */
+    CPROF_ERR_ADDRESS = -5,      /* the address cannot be read or does not resolve */
+    CPROF_ERR_DENIED = -6,       /* not allowed: beyond loopback, or by the kernel */
+    CPROF_ERR_SYSTEM = -7,       /* the kernel refused */
+    CPROF_ERR_MALFORMED = -8,    /* not a valid profile */
+    CPROF_ERR_TOO_BIG = -9,
+    CPROF_ERR_NOT_RUNNING = -10,
+    CPROF_ERR_DISABLED = -11,    /* CPROF_DISABLE is set */
+    CPROF_ERR_UNSUPPORTED = -12,
+    CPROF_ERR_NO_CORE = -13      /* libcprof_core.so is missing or of another version */
+};
+
+#ifndef CPROF_DISABLE
+
+/*
+ * Starts the debug server: GET /debug/pprof/ and what it lists. addr is "host:port"; port 0 picks a free one;
+ * NULL means 127.0.0.1:6060. Loopback only. The server has its own threads, with all signals blocked.
+ * CPROF_ERR_BUSY where one is running already.
+ */
+int cprof_serve(const char *addr);
+
+/* Where the server listens, "127.0.0.1:6060"; NULL when there is none. Valid until cprof_close(). */
+const char *cprof_serve_addr(void);
+
+/* Stops the server; requests under way are cut. Returns when its threads have let go. */
+int cprof_close(void);
+
+/*
+ * A CPU profile without a server: samples every thread, hz times per second of CPU time (0 = the set rate), until
+ * cprof_cpu_stop(), which writes a gzipped pprof profile to fd. fd is duplicated: it may be closed meanwhile.
+ */
+int cprof_cpu_start(int fd, int hz);
+int cprof_cpu_stop(void);
+
+/* The rate of CPU profiles that name none, also CPROF_CPU_HZ; 100 by default, at most 10,000. Returns the old
+ * one; 0 only reads. */
+int cprof_set_cpu_hz(int hz);
+
+/* What the last failure in this process was, in one sentence; "" when there was none. Never NULL. */
+const char *cprof_last_error(void);
+
+/* The version of the library that was loaded; CPROF_VERSION is that of this header. */
+const char *cprof_version(void);
+
+#else /* CPROF_DISABLE */
+
+static inline int cprof_serve(const char *addr)
+{
+    (void)addr;
+    return CPROF_OK;
+}
+static inline const char *cprof_serve_addr(void)
+{
+    return 0;
+}
+static inline int cprof_close(void)
+{
+    return CPROF_OK;
+}
+static inline int cprof_cpu_start(int fd, int hz)
+{
+    (void)fd;
+    (void)hz;
+    return CPROF_OK;
+}
+static inline int cprof_cpu_stop(void)
+{
+    return CPROF_OK;
+}
+static inline int cprof_set_cpu_hz(int hz)
+{
+    (void)hz;
+    return 0;
+}
+static inline const char *cprof_last_error(void)
+{
+    return "";
+}
+static inline const char *cprof_version(void)
+{
+    return CPROF_VERSION;
+}
+
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

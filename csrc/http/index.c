@@ -1,0 +1,66 @@
+#include "http/routes.h"
+#include "sampler/cpu.h"
+
+#include <inttypes.h>
+
+static const char head[] =
+    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width\">\n"
+    "<title>/debug/pprof/</title>\n<style>\n"
+    ":root { color-scheme: light dark }\n"
+    "body { font: 15px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em }\n"
+    "table { border-collapse: collapse }\n"
+    "th, td { text-align: left; padding: .15em 1.2em .15em 0; border-bottom: 1px solid #8884 }\n"
+    "td.n { text-align: right; font-variant-numeric: tabular-nums }\n"
+    ".bad { color: #c22; font-weight: 600 }\n"
+    "@media (prefers-color-scheme: dark) { .bad { color: #f77 } }\n"
+    "</style>\n</head>\n<body>\n<h1>/debug/pprof/</h1>\n"
+    "<p>Set debug=1 as a query parameter to export in legacy text format</p>\n"
+    "<p>Types of profiles available:</p>\n"
+    "<table>\n<thead><tr><th>Count</th><th>Profile</th></tr></thead>\n<tbody>\n";
+
+static void put_routes(struct buf *out)
+{
+    for (const struct route *r = routes; r->name; r++)
+        buf_printf(out, "<tr><td>0</td><td><a href='%s?debug=1'>%s</a></td></tr>\n", r->name, r->name);
+    buf_puts(out, "</tbody>\n</table>\n<h2>Profile Descriptions:</h2>\n<ul>\n");
+    for (const struct route *r = routes; r->name; r++)
+        buf_printf(out, "<li><b>%s:</b> %s</li>\n", r->name, r->description);
+    buf_puts(out, "</ul>\n");
+}
+
+static void put_count(struct buf *out, const char *what, uint64_t n, bool is_loss)
+{
+    buf_printf(out, "<tr><td>%s</td><td class=\"n%s\">%" PRIu64 "</td></tr>\n", what, is_loss && n ? " bad" : "", n);
+}
+
+static void put_status(struct buf *out)
+{
+    struct cpu_stats s = {0};
+    cpu_stats(&s);
+    buf_puts(out, "<h2>CPU sampling</h2>\n<table>\n<tbody>\n");
+    if (s.hz)
+        buf_printf(out, "<tr><td>rate</td><td class=\"n\">%u Hz</td></tr>\n", s.hz);
+    else
+        buf_puts(out, "<tr><td>rate</td><td class=\"n\">idle</td></tr>\n");
+    put_count(out, "open windows", s.windows, false);
+    put_count(out, "samples", s.samples, false);
+    put_count(out, "ticks", s.ticks, false);
+    put_count(out, "lost (ring full)", s.lost_ring_full, true);
+    put_count(out, "truncated stacks", s.truncated, true);
+    put_count(out, "threads covered", s.threads_covered, false);
+    put_count(out, "threads not covered", s.threads_uncovered, true);
+    put_count(out, "SIGPROFs passed on", s.foreign, false);
+    buf_printf(out, "<tr><td>SIGPROF handler</td><td class=\"n%s\">%s</td></tr>\n", s.stolen ? " bad" : "",
+               s.stolen ? "replaced by the program" : s.hz ? "ours" : "not needed now");
+    buf_puts(out, "</tbody>\n</table>\n<p>Totals since the start of the process.</p>\n");
+}
+
+void index_serve(struct exchange *ex)
+{
+    buf_puts(&ex->out, head);
+    put_routes(&ex->out);
+    put_status(&ex->out);
+    buf_puts(&ex->out, "</body>\n</html>\n");
+    exchange_reply(ex, 200, "text/html; charset=utf-8");
+}

@@ -1,0 +1,142 @@
+#include "http/routes.h"
+
+#include "http/security.h"
+
+#include <string.h>
+
+const struct route routes[] = {
+    {"cmdline", "The command line invocation of the current program", false, cmdline_serve},
+    {"profile", "CPU profile. The seconds GET parameter says how long to record, 30 if absent.", false, profile_serve},
+    {"symbol", "Names for the program counters given in the query or in a POST body, separated by +.", true, symbol_serve},
+    {0},
+};
+
+static const struct route *find(const struct buf *name)
+{
+    for (const struct route *r = routes; r->name; r++)
+        if (strlen(r->name) == name->len && memcmp(r->name, name->data, name->len) == 0)
+            return r;
+    return NULL;
+}
+
+static bool host_allowed(const struct exchange *ex)
+{
+    const char *host;
+    for (size_t i = 0; (host = exchange_header(ex, "Host", i)); i++)
+        if (!security_allows_host(host, strlen(host)))
+            return false;
+    return security_allows_host(ex->target.host, ex->target.host_len);
+}
+
+/* Takes one decoded segment "/want" off *p; what follows starts with a slash or is empty. */
+static bool take_segment(const char **p, const char *end, const char *want)
+{
+    if (*p == end || **p != '/')
+        return false;
+    const char *from = *p + 1, *slash = memchr(from, '/', (size_t)(end - from));
+    if (!slash)
+        slash = end;
+    struct buf decoded = {0};
+    bool same = target_decode(from, (size_t)(slash - from), false, &decoded) && decoded.len == strlen(want) &&
+                memcmp(decoded.data, want, decoded.len) == 0;
+    buf_fini(&decoded);
+    if (same)
+        *p = slash;
+    return same;
+}
+
+static void put_escaped(struct buf *out, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        switch (text[i]) {
+        case '&': buf_puts(out, "&amp;"); break;
+        case '<': buf_puts(out, "&lt;"); break;
+        case '>': buf_puts(out, "&gt;"); break;
+        case '"': buf_puts(out, "&#34;"); break;
+        case '\'': buf_puts(out, "&#39;"); break;
+        default: buf_put(out, text + i, 1);
+        }
+    }
+}
+
+static void redirect(struct exchange *ex, const char *path, size_t n)
+{
+    struct buf to = {0}, ascii = {0};
+    buf_put(&to, path, n);
+    if (ex->target.query_len) {
+        buf_puts(&to, "?");
+        buf_put(&to, ex->target.query, ex->target.query_len);
+    }
+    for (size_t i = 0; i < to.len; i++)
+        buf_printf(&ascii, (unsigned char)to.data[i] < 0x80 ? "%c" : "%%%02x", (unsigned char)to.data[i]);
+    buf_put(&ascii, "", 1);
+    if (!ascii.failed)
+        exchange_set(ex, "Location", ascii.data);
+    bool read_only = ex->method == METHOD_GET || ex->method == METHOD_HEAD;
+    if (ex->method == METHOD_GET) {
+        buf_puts(&ex->out, "<a href=\"");
+        put_escaped(&ex->out, to.data, to.len);
+        buf_printf(&ex->out, "\">%s</a>.\n\n", exchange_phrase(301));
+    }
+    buf_fini(&to);
+    buf_fini(&ascii);
+    exchange_reply(ex, 301, read_only ? "text/html; charset=utf-8" : NULL);
+}
+
+static void serve_below(struct exchange *ex, const struct route *route, bool is_index)
+{
+    bool post = route && route->post;
+    if (ex->method == METHOD_OTHER || (ex->method == METHOD_POST && !post)) {
+        exchange_set(ex, "Allow", post ? "GET, HEAD, POST" : "GET, HEAD");
+        exchange_refuse(ex, 405, "Method Not Allowed");
+        return;
+    }
+    exchange_set(ex, "X-Content-Type-Options", "nosniff");
+    if (is_index)
+        index_serve(ex);
+    else if (route)
+        route->serve(ex);
+    else
+        exchange_error(ex, 404, "Unknown profile");
+}
+
+static void serve_path(struct exchange *ex, const struct buf *clean)
+{
+    const char *p = clean->data, *end = p + clean->len;
+    bool ours = take_segment(&p, end, "debug") && take_segment(&p, end, "pprof");
+    bool read_only = ex->method == METHOD_GET || ex->method == METHOD_HEAD;
+    if (ours && p == end && read_only)
+        redirect(ex, ROUTES_PREFIX, strlen(ROUTES_PREFIX));
+    else if (clean->len != ex->target.path_len || memcmp(clean->data, ex->target.path, clean->len) != 0)
+        redirect(ex, clean->data, clean->len);
+    else if (!ours)
+        exchange_refuse(ex, 404, "404 page not found");
+    else {
+        struct buf name = {0};
+        target_decode(p == end ? p : p + 1, p == end ? 0 : (size_t)(end - p) - 1, false, &name);
+        const struct route *route = find(&name);
+        bool is_index = name.len == 0;
+        buf_fini(&name);
+        serve_below(ex, route, is_index);
+    }
+}
+
+void routes_serve(struct exchange *ex)
+{
+    if (!ex->sound) {
+        exchange_set(ex, "Connection", "close");
+        exchange_refuse(ex, 400, "400 Bad Request");
+        return;
+    }
+    if (!host_allowed(ex)) {
+        exchange_refuse(ex, 403, SECURITY_DENIED_TEXT);
+        return;
+    }
+    struct buf clean = {0};
+    target_clean(ex->target.path, ex->target.path_len, &clean);
+    if (clean.failed)
+        exchange_error(ex, 500, "out of memory");
+    else
+        serve_path(ex, &clean);
+    buf_fini(&clean);
+}

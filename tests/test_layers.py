@@ -1,0 +1,135 @@
+"""The marks of csrc/: a room includes only itself and rooms to its left, sig/ needs nothing a handler may not have,
+and each artefact exports what it should."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import cprof
+from harness import ROOT
+
+CSRC = ROOT / "csrc"
+OBJECTS = ROOT / "build" / "c" / "obj"
+ORDER = ["base/any", "base", "sig", "hook", "sampler", "profile", "symbol", "encode", "http", "api"]
+
+# Everything that code inside a signal handler may call or name outside itself.
+HANDLER_MAY_USE = {
+    "__errno_location",
+    "_GLOBAL_OFFSET_TABLE_",
+    "memcpy",
+    "memset",
+    "syscall",
+    # Of the ordinary-thread halves of ring and tick:
+    "mmap",
+    "sigaction",
+    "getpid",
+}
+LIB = Path(cprof.__file__).parent / "lib"
+
+
+def room_of(path: Path) -> str:
+    parts = path.relative_to(CSRC).parts
+    return "/".join(parts[:-1])
+
+
+def sources() -> list[Path]:
+    return sorted(p for p in CSRC.rglob("*.[ch]") if room_of(p))
+
+
+def allowed(room: str, included: str) -> bool:
+    if room == included or included.startswith(room + "/"):
+        return True
+    if room == "door":  # knows the core as a table of function pointers, and no more
+        return included == "api"
+    if room == "py":
+        return included in ORDER
+    if included not in ORDER:
+        return False
+    if room == "base/any":
+        return False
+    return ORDER.index(included) < ORDER.index(room)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(CSRC)))
+def test_a_file_includes_only_rooms_to_its_left(path: Path) -> None:
+    room = room_of(path)
+    for included in re.findall(r'^#include "(.+)"', path.read_text(), re.M):
+        if "/" not in included:
+            assert included == "profile.pb-c.h" and room == "encode", f"{path}: {included}"
+            continue
+        target = included.rsplit("/", 1)[0]
+        assert (CSRC / included).exists(), f"{path} includes {included}, which is not there"
+        assert allowed(room, target), f"{room} includes {included}"
+        if room == "door":
+            assert included in {"api/core_table.h", "api/cprof.h"}, f"{path} includes {included}"
+
+
+def test_only_py_knows_python() -> None:
+    for path in sources():
+        if room_of(path) != "py":
+            assert "Python.h" not in path.read_text(), path
+
+
+def undefined(objects: list[Path], scratch: Path) -> set[str]:
+    merged = scratch / "merged.o"
+    subprocess.run(["ld", "-r", "-o", str(merged), *map(str, objects)], check=True)
+    out = subprocess.run(["nm", "-u", str(merged)], check=True, capture_output=True, text=True).stdout
+    return {line.split()[-1].split("@")[0] for line in out.splitlines()}
+
+
+def test_a_handler_can_only_call_what_is_on_the_list(tmp_path: Path) -> None:
+    """A stray malloc, a pthread lock or a lazily allocated thread-local would show here."""
+    objects = [*OBJECTS.glob("sig/*.o"), *OBJECTS.glob("base/any/*.o")]
+    assert len(objects) >= 6, "built by `make core`"
+    extra = undefined(objects, tmp_path) - HANDLER_MAY_USE
+    assert not extra, f"sig/ and base/any/ use {sorted(extra)}"
+
+
+def test_the_list_catches_a_stray_malloc(tmp_path: Path) -> None:
+    source = tmp_path / "stray.c"
+    source.write_text("#include <stdlib.h>\nvoid *stray(void) { return malloc(8); }\n")
+    subprocess.run(["cc", "-c", "-fPIC", str(source), "-o", str(tmp_path / "stray.o")], check=True)
+    assert "malloc" in undefined([tmp_path / "stray.o"], tmp_path) - HANDLER_MAY_USE
+
+
+def exported(library: Path) -> set[str]:
+    out = subprocess.run(
+        ["nm", "-D", "--defined-only", str(library)], check=True, capture_output=True, text=True
+    ).stdout
+    return {line.split()[-1].split("@")[0] for line in out.splitlines()}
+
+
+def test_exports_are_the_public_ones() -> None:
+    declared = set(re.findall(r"\b(cprof_\w+)\(", (CSRC / "api" / "cprof.h").read_text()))
+    assert exported(LIB / "libcprof.so") == declared
+    core = exported(LIB / "libcprof_core.so")
+    assert core and all(name.startswith("cprof_") for name in core), sorted(core)
+
+
+def test_the_front_needs_libc_only() -> None:
+    out = subprocess.run(
+        ["readelf", "-dW", str(LIB / "libcprof.so")], check=True, capture_output=True, text=True
+    ).stdout
+    assert re.findall(r"NEEDED.*\[(.+)\]", out) == ["libc.so.6"]
+
+
+@pytest.mark.parametrize("name", ["libcprof.so", "libcprof_core.so"])
+def test_static_tls_is_small_enough_to_be_opened_late(name: str) -> None:
+    """A large initial-exec block fails to dlopen in a program that has used up glibc's surplus."""
+    out = subprocess.run(
+        ["readelf", "-lW", str(LIB / name)], check=True, capture_output=True, text=True
+    ).stdout
+    sizes = [int(line.split()[5], 16) for line in out.splitlines() if line.split()[:1] == ["TLS"]]
+    assert sum(sizes) <= 64
+    assert "BIND_NOW" in subprocess.run(
+        ["readelf", "-dW", str(LIB / name)], check=True, capture_output=True, text=True
+    ).stdout or "NOW" in out
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    found = re.search(r'CPROF_VERSION "(.+)"', (CSRC / "api" / "cprof.h").read_text())
+    assert found and found.group(1) == cprof.__version__

@@ -1,0 +1,116 @@
+"""CPU sampling: every thread, true totals, right names; and what the program does is not changed by it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import cprof
+from conftest import Build, Start
+from shares import assert_share, ticks_in, function_names, total_ticks
+
+
+def printed(text: str, name: str) -> float:
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
+
+
+@pytest.mark.parametrize("hz", [100, 1000])
+def test_totals_are_the_cpu_time_used_also_above_the_kernels_tick(
+    hz: int, build: Build, start: Start, tmp_path: Path
+) -> None:
+    """Missed ticks count by si_overrun: a 1,000 Hz timer delivers CONFIG_HZ signals and must still add up."""
+    out = tmp_path / "cpu.pb.gz"
+    target = start(build("threads.c"), str(out), "8", str(hz))
+    assert target.wait() == 0
+    truth = printed(target.stdout(), "cpu")
+    profile = cprof.load(out)
+    # 16 threads of 0.15 s: each total is off by up to a tick at both ends, one more period by chance.
+    slack = 0.02 * truth + 16 * 0.006 + 3 * (16 * 1e9 / hz / 12) ** 0.5 / 1e9
+    assert abs(profile.total("cpu") / 1e9 - truth) <= slack, (profile.total("cpu") / 1e9, truth)
+    assert total_ticks(profile) * (1_000_000_000 // hz) == profile.total("cpu")
+
+
+def test_threads_that_start_later_are_found(build: Build, start: Start, tmp_path: Path) -> None:
+    """Threads of 150 ms: found within 100 ms of their start, so each still shows; what came before is shown as lost."""
+    out = tmp_path / "cpu.pb.gz"
+    target = start(build("threads.c"), str(out), "10", "1000")
+    assert target.wait() == 0
+    truth = printed(target.stdout(), "cpu")
+    profile = cprof.load(out)
+    in_work = sum(s.values[1] for s in profile.samples if any(f.name == "work" for f in s.frames)) / 1e9
+    lost = sum(s.values[1] for s in profile.samples if s.frames[0].name.startswith("<lost")) / 1e9
+    assert in_work > truth / 3
+    assert lost < truth * 2 / 3
+
+
+def test_two_equal_threads_get_equal_shares(build: Build, start: Start) -> None:
+    """The share of thread `a` is measured through the function it alone runs: tested with 2 x shares.c workers."""
+    target = start(build("shares.c"), "2")
+    profile = cprof.fetch(target.url(), "cpu", seconds=2)
+    target.stop()
+    assert total_ticks(profile) > 150
+
+
+def test_windows_overlap_and_both_are_right(build: Build, start: Start) -> None:
+    target = start(build("shares.c"), "1")
+    url = target.url()
+    with ThreadPoolExecutor(4) as pool:
+        profiles = list(pool.map(lambda s: cprof.fetch(url, "cpu", seconds=s), [2, 3, 2, 3]))
+    target.stop()
+    for profile in profiles:
+        ticks = ticks_in(profile, "three", "one")
+        assert_share(ticks["three"], ticks["three"] + ticks["one"], 0.75)
+
+
+def test_inlined_frames_have_names_and_lines_of_their_own(build: Build, start: Start, tmp_path: Path) -> None:
+    out = tmp_path / "cpu.pb.gz"
+    assert start(build("inline.cc"), str(out)).wait() == 0
+    profile = cprof.load(out)
+    want = [
+        ("unsigned int shop::innermost<unsigned int>(unsigned int)", "line of innermost"),
+        ("shop::middle(unsigned int)", "line of middle"),
+        ("shop::Cart::total(unsigned int) const", "line of total"),
+    ]
+    source = (Path(__file__).parent / "targets" / "inline.cc").read_text().splitlines()
+    hits = 0
+    for sample in profile.samples:
+        frames = sample.frames[:3]
+        if [f.name for f in frames] != [name for name, _ in want]:
+            continue
+        if all(mark in source[f.line - 1] for f, (_, mark) in zip(frames, want)):
+            hits += sample.values[0]
+        assert frames[2].system_name == "_ZNK4shop4Cart5totalEj"
+        assert frames[0].inlined and frames[1].inlined and not frames[2].inlined
+    assert hits > total_ticks(profile) / 2, function_names(profile)
+
+
+def test_blocking_calls_last_as_long_as_without_us(build: Build, start: Start, tmp_path: Path) -> None:
+    """One signal per blocked thread ends sleep, poll, epoll_wait and timed receives early, SA_RESTART or not."""
+    program = build("blocking.c")
+    bare = start(program, "-")
+    assert bare.wait() == 0
+    sampled = start(program, str(tmp_path / "cpu.pb.gz"), "1000")
+    assert sampled.wait() == 0
+    assert sampled.stdout() == bare.stdout()
+    assert "cut short" not in bare.stdout()
+    assert total_ticks(cprof.load(tmp_path / "cpu.pb.gz")) > 300
+
+
+@pytest.mark.parametrize("hz", [1000])
+def test_the_storm(hz: int, build: Build, start: Start, tmp_path: Path) -> None:
+    """dlopen, throw, malloc, threads and fork at once: the cycle of three locks that hangs other profilers."""
+    from harness import TARGETS, compile_program
+
+    plugin = compile_program(
+        TARGETS / "plugin.cc", tmp_path / "plugin.so", ["-shared", "-fPIC"], link=False, crash=False
+    )
+    out = tmp_path / "cpu.pb.gz"
+    target = start(build("storm.cc", flags=["-ldl"]), str(out), str(hz), "8", str(plugin))
+    assert target.wait(120) == 0
+    for kind in ("loads", "throws", "mallocs", "threads", "forks"):
+        assert printed(target.stdout(), kind) > 50, target.stdout()
+    profile = cprof.load(out)
+    truth = printed(target.stdout(), "cpu")
+    assert profile.total("cpu") / 1e9 > 0.9 * truth, (profile.total("cpu") / 1e9, truth)
