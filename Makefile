@@ -151,8 +151,10 @@ $(BUILD)/ctest/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/driver.c $(BUILD)/libcprof
 
 ctest-build: $(CTESTS:%=$(BUILD)/ctest/%) $(BUILD)/ctest/fuzz_pprof_read
 ctest: ctest-build
-	@set -e; for t in $(CTESTS); do echo "== $$t"; $(BUILD)/ctest/$$t; done
-	@echo "== fuzz_pprof_read"; $(BUILD)/ctest/fuzz_pprof_read -runs=20000 -seed=1 tests/fuzz/corpus/pprof_read
+	@failed=""; for t in $(CTESTS); do echo "== $$t"; timeout 300 $(BUILD)/ctest/$$t || failed="$$failed $$t"; done; \
+	echo "== fuzz_pprof_read"; \
+	timeout 300 $(BUILD)/ctest/fuzz_pprof_read -runs=20000 -seed=1 tests/fuzz/corpus/pprof_read || failed="$$failed fuzz"; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 # --- .venv --------------------------------------------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ def _fetch_http(
     if timeout is None:
         timeout = found.seconds * 1.5 + SLACK_SECONDS if found.seconds else NO_WINDOW_SECONDS
     answers: list[_http.Answer] = []
-    with _progress.bar(found.what, found.seconds, progress):
+    with _progress.bar(found.seconds, progress):
         for request in found.requests:
             answer = _http.get(request, timeout, headers)
             if answer.status == 200:

@@ -52,7 +52,7 @@ class FlameGraph:
     def _repr_html_(self) -> str:
         return (
             f'<iframe srcdoc="{html.escape(self.html)}" title="{html.escape(self.title)}" '
-            'sandbox="allow-scripts" loading="lazy" '
+            'sandbox="allow-scripts" '
             f'style="width:100%;height:{FRAME_HEIGHT}px;border:0"></iframe>'
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import chain
 from typing import NamedTuple
 
@@ -123,17 +123,18 @@ class Graph:
     def _calls(self, kept: set[int]) -> tuple[dict[_Edge, int], set[_Edge]]:
         """Weights of the calls between kept nodes, and those that some stack made for real.
 
-        A frame is coded as node * 2 + inlined here, so that a stack without recursion, in which
-        no call can come twice, is counted by one pass over its neighbours.
+        A frame is coded as node * 2 + inlined here. In a stack in which no call comes twice they
+        follow from its neighbouring locations, which are counted without a look inside.
         """
         coded = [
             [nodes[i] * 2 + (i != len(nodes) - 1) for i in reversed(range(len(nodes)))]
             for nodes in self._of_location
         ]
         coded = [[frame for frame in frames if frame >> 1 in kept] for frames in coded]
-        by_code: defaultdict[_Edge, int] = defaultdict(int)
+        hidden = {location for location, frames in enumerate(coded) if not frames}
         weights: defaultdict[_Edge, int] = defaultdict(int)
         called: set[_Edge] = set()
+        simple: defaultdict[int, list[list[int]]] = defaultdict(list)
         stacks = self._stacks
         samples = zip(stacks.begin, stacks.end, self._values, self._recursive)
         for begin, end, value, recursive in samples:
@@ -141,22 +142,44 @@ class Graph:
                 continue
             frames = stacks.locations[begin:end]
             frames.reverse()
-            path = list(chain.from_iterable([coded[frame] for frame in frames]))
+            if hidden:
+                frames = [frame for frame in frames if frame not in hidden]
             if recursive:
-                _add_once(path, value, weights, called)
-            else:
-                for call in zip(path, path[1:]):
-                    by_code[call] += value
-        for (caller, callee), value in by_code.items():
-            edge = (caller >> 1, callee >> 1)
-            weights[edge] += value
-            if not callee & 1:
-                called.add(edge)
+                path = list(chain.from_iterable([coded[frame] for frame in frames]))
+                nodes = [frame >> 1 for frame in path]
+                if len(set(zip(nodes, nodes[1:]))) < len(nodes) - 1:
+                    _add_once(path, value, weights, called)
+                    continue
+            simple[value].append(frames)
+        alone, pairs = _count(simple)
+        for location, value in alone.items():
+            path = coded[location]
+            _add_once(path, value, weights, called)
+        for (caller, callee), value in pairs.items():
+            _add_once([coded[caller][-1], coded[callee][0]], value, weights, called)
         return weights, called
 
 
+def _count(
+    paths_by_value: dict[int, list[list[int]]],
+) -> tuple[dict[int, int], dict[_Edge, int]]:
+    """The weight of each location, and of each two that are neighbours in a path.
+
+    Most profiles have few distinct values, and what weighs the same is counted in C.
+    """
+    alone: defaultdict[int, int] = defaultdict(int)
+    pairs: defaultdict[_Edge, int] = defaultdict(int)
+    for value, paths in paths_by_value.items():
+        for location, times in Counter(chain.from_iterable(paths)).items():
+            alone[location] += value * times
+        neighbours = chain.from_iterable(zip(path, path[1:]) for path in paths)
+        for pair, times in Counter(neighbours).items():
+            pairs[pair] += value * times
+    return alone, pairs
+
+
 def _add_once(path: list[int], value: int, weights: dict[_Edge, int], called: set[_Edge]) -> None:
-    """Adds the calls of a recursive stack, each once, as it came first from the root."""
+    """Adds the calls along a path, each once, as it came first from the root."""
     seen: set[_Edge] = set()
     for caller, callee in zip(path, path[1:]):
         edge = (caller >> 1, callee >> 1)

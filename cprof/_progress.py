@@ -16,15 +16,15 @@ LOG_CELLS = 10
 PERIOD_SECONDS = 0.1
 
 
-def bar(what: str, seconds: int | None, mode: Mode) -> Bar:
+def bar(seconds: int | None, mode: Mode) -> Bar:
     """The bar for a window, or one that stays silent: for a profile that comes at once, for
     mode False, and for None where nobody would see it move."""
     out = sys.stderr
     if not seconds or mode is False or out is None:
-        return Bar(None, "", 0)
+        return Bar(None, 0)
     if _is_live(out):
-        return _LiveBar(out, what, seconds)
-    return _LogBar(out, what, seconds) if mode else Bar(None, "", 0)
+        return _LiveBar(out, seconds)
+    return _LogBar(out, seconds) if mode else Bar(None, 0)
 
 
 def _is_live(out: TextIO) -> bool:
@@ -43,9 +43,8 @@ class Bar:
     so that Ctrl-C ends the window at once.
     """
 
-    def __init__(self, out: TextIO | None, what: str, seconds: int) -> None:
+    def __init__(self, out: TextIO | None, seconds: int) -> None:
         self.out = out
-        self.what = what
         self.seconds = seconds
         self.began = time.monotonic()
         self._done = threading.Event()
@@ -101,13 +100,13 @@ class Bar:
 
 
 class _LogBar(Bar):
-    """`profiling cpu 5s [##########] done`: only ever appended to, so a log file can hold it."""
+    """`profiling 5s [##########] done`: only ever appended to, so a log file can hold it."""
 
     drawn = -1
 
     def draw(self) -> None:
         if self.drawn < 0:
-            self.write(f"profiling {self.what} {self.seconds}s [")
+            self.write(f"profiling {self.seconds}s [")
             self.drawn = 0
         self._fill(int(self.fraction * LOG_CELLS))
 
@@ -132,7 +131,7 @@ class _LiveBar(Bar):
 
     def draw(self) -> None:
         left = math.ceil(self.seconds - self.elapsed)
-        head = f"profiling {self.what} {self.seconds}s "
+        head = f"profiling {self.seconds}s "
         tail = f" {left}s left" if left > 0 else " reading"
         room = max(0, min(40, shutil.get_terminal_size().columns - len(head) - len(tail) - 3))
         self._show(head + self._cells(room) + tail if room >= 5 else head.rstrip() + tail)

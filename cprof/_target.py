@@ -57,15 +57,13 @@ class Target(NamedTuple):
     """To be tried in turn while the answer is a 404 that is not from a profile handler."""
     seconds: int | None
     """Length of the window, None for a profile that is taken at once."""
-    what: str
-    """What is fetched, for the progress bar."""
 
 
 def resolve(target: str | os.PathLike[str], kind: str | None, seconds: float | None) -> Target:
     """Where target's profile of this kind is. An existing file wins over any other reading."""
     text = os.fspath(target)
     if not isinstance(target, str) or Path(text).is_file() or _is_pipe(text):
-        return Target(text, [], None, "")
+        return Target(text, [], None)
     if text.isdecimal():
         raise UnsupportedError(
             f"{text} is a process id: attaching to a running process is not supported yet. "
@@ -91,7 +89,7 @@ def resolve(target: str | os.PathLike[str], kind: str | None, seconds: float | N
         window = _seconds_of(base.query) or DEFAULT_SECONDS.get(named)
         if not _seconds_of(base.query) and window:
             requests = [r._replace(query=_with_seconds(r.query, window)) for r in requests]
-    return Target(None, requests, window, kind or named)
+    return Target(None, requests, window)
 
 
 def whole_seconds(seconds: float | None) -> int | None:

@@ -69,7 +69,7 @@ def test_inlined_frames_have_names_and_lines_of_their_own(build: Build, start: S
     assert start(build("inline.cc"), str(out)).wait() == 0
     profile = cprof.load(out)
     want = [
-        ("unsigned int shop::innermost<unsigned int>(unsigned int)", "line of innermost"),
+        ("shop::innermost<unsigned int>(unsigned int)", "line of innermost"),
         ("shop::middle(unsigned int)", "line of middle"),
         ("shop::Cart::total(unsigned int) const", "line of total"),
     ]

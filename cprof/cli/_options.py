@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -96,7 +95,12 @@ def print_top(profile: Profile, options: argparse.Namespace) -> None:
     table = profile.top(
         options.n, "cum" if options.cum else "flat", options.sample_index, options.granularity
     )
-    print(json.dumps(table.to_dict(), indent=1) if options.json else table.text())
+    if not options.json:
+        print(table.text())
+        return
+    import json
+
+    print(json.dumps(table.to_dict(), indent=1))
 
 
 def write(path: str, data: bytes) -> None:

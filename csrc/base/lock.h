@@ -15,8 +15,6 @@ enum lock_rank {
     LOCK_SERVER,   /* http/server: the one server of the process */
     LOCK_WORK,     /* http/work: the queue between event loop and worker */
     LOCK_CPU,      /* sampler/cpu: windows, timers, the drain */
-    LOCK_MODULES,  /* sampler/modules: the list of loaded code */
-    LOCK_SYMBOLS,  /* symbol/: libdw sessions, one at a time */
     LOCK_LEAF,     /* guards a few words, calls nothing */
 };
 

@@ -5,7 +5,7 @@
 #include <zlib.h>
 
 #define GZIP_WINDOW (15 + 16) /* zlib's largest window, +16 = the gzip wrapper */
-#define CHUNK ((size_t)1 << 16)
+#define CHUNK       ((size_t)1 << 16)
 
 /* zlib counts in unsigned int. */
 static unsigned int at_most(size_t n)

@@ -54,13 +54,13 @@ static enum status add_id(struct reader *r, const char *of, struct pprof_ids *id
     return status;
 }
 
-static enum status find_id(struct reader *r, const char *of, const char *what, const struct pprof_ids *ids,
-                           uint64_t id, uint32_t *row)
+static enum status find_id(struct reader *r, const char *of, const char *what, const struct pprof_ids *ids, uint64_t id,
+                           uint32_t *row)
 {
     if (pprof_ids_find(ids, id, row))
         return STATUS_OK;
-    return status_because(r->why, STATUS_MALFORMED, "%s %zu refers to %s %" PRIu64 ", which does not exist", of,
-                          r->row, what, id);
+    return status_because(r->why, STATUS_MALFORMED, "%s %zu refers to %s %" PRIu64 ", which does not exist", of, r->row,
+                          what, id);
 }
 
 enum status reader_mapping(struct reader *r, const struct wire_field *field)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define LOOK_BYTES 1024 /* enough of a text to see that it is one */
+#define LOOK_BYTES  1024 /* enough of a text to see that it is one */
 #define QUOTE_BYTES 60
 
 struct magic {
@@ -16,13 +16,13 @@ struct magic {
 
 static const struct magic magics[] = {
     {"\x1f\x8b", 2, "gzipped twice; gunzip it once"},
-    {"\x7f" "ELF", 4, "an ELF file, not a profile"},
+    {"\177ELF", 4, "an ELF file, not a profile"},
     {"PERFILE2", 8, "a perf.data file, not a profile"},
     {"go 1.", 5, "a Go execution trace, not a profile"},
     {"PK\x03\x04", 4, "a zip archive, not a profile"},
     {"\x28\xb5\x2f\xfd", 4, "compressed with zstd; a profile is gzipped or plain"},
     {"BZh", 3, "compressed with bzip2; a profile is gzipped or plain"},
-    {"\xfd" "7zXZ", 5, "compressed with xz; a profile is gzipped or plain"},
+    {"\3757zXZ", 5, "compressed with xz; a profile is gzipped or plain"},
     {"\x89PNG", 4, "a PNG image, not a profile"},
 };
 

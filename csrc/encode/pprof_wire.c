@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-#define VARINT_MAX_BYTES 10 /* 64 bits, 7 a byte */
+#define VARINT_MAX_BYTES  10 /* 64 bits, 7 a byte */
 #define ARENA_FIRST_BYTES ((size_t)1 << 16)
-#define ARENA_ALIGN 16
+#define ARENA_ALIGN       16
 
 static bool varint(struct wire *w, uint64_t *value)
 {
@@ -59,8 +59,8 @@ enum status wire_next(struct wire *w, struct wire_field *field, bool *more, stru
     if (type != WIRE_VARINT && type != WIRE_64BIT && type != WIRE_BYTES && type != WIRE_32BIT)
         return status_because(why, STATUS_MALFORMED, "not a profile: byte %zu has protobuf wire type %d", start,
                               (int)type);
-    *field = (struct wire_field){.number = (uint32_t)(tag >> 3), .type = (enum wire_type)type,
-                                 .start = w->bytes + start};
+    *field =
+        (struct wire_field){.number = (uint32_t)(tag >> 3), .type = (enum wire_type)type, .start = w->bytes + start};
     if (!content(w, field))
         return status_because(why, STATUS_MALFORMED, "truncated, or not a profile: the field at byte %zu is cut short",
                               start);

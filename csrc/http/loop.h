@@ -25,6 +25,9 @@ void loop_close(void);
 /* Any ordinary thread, while the loop has not ended. */
 void loop_ask_stop(void);
 
+/* Is the listener still there? Only before ending() was called. */
+bool loop_listens(void);
+
 void loop_after_fork_child(void);
 
 #endif

@@ -9,7 +9,7 @@
 #include <event2/listener.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 static struct peer peers[LIMITS_PEERS_MAX];
@@ -18,7 +18,7 @@ static size_t peers_top; /* none in use from here on */
 static uint64_t moves;   /* connections begun and ended, requests, answers */
 static int64_t paused_ns;
 static struct evconnlistener *door;
-static struct event *adopt_soon;
+static struct event *look_soon;
 
 int64_t peer_now_ns(void)
 {
@@ -57,28 +57,73 @@ static void drop(struct peer *p)
     evhttp_connection_free(p->evcon); /* calls on_close */
 }
 
-/* Runs right after the listener's callback, before the next poll: until then nobody can have read from the
- * connection, and it only failed to come about where memory ran out. */
-static void adopt(evutil_socket_t fd, short what, void *unused)
+/* For a client that takes too long: what it did not read would otherwise stay with the kernel. */
+static void reset(struct peer *p)
+{
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(p->fd.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    drop(p);
+}
+
+/* evhttp answers what it cannot read with a page of its own, before any handler: an answer in the output of a
+ * peer that is only being read from. Its code is kept, the rest said as net/http does. */
+static void plain_error(struct peer *p, struct evbuffer *out)
+{
+    char head[sizeof "HTTP/1.1 400"] = "";
+    if (evbuffer_copyout(out, head, sizeof head - 1) != (ev_ssize_t)sizeof head - 1)
+        return;
+    int code = atoi(head + sizeof "HTTP/1.1");
+    if (code < 400)
+        return; /* 100 Continue */
+    const char *text = exchange_phrase(code);
+    evbuffer_unfreeze(out, 1);
+    evbuffer_drain(out, evbuffer_get_length(out));
+    evbuffer_freeze(out, 1);
+    evbuffer_add_printf(out,
+                        "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+                        "X-Content-Type-Options: nosniff\r\n\r\n%d %s",
+                        code, text, code, text);
+    enter(p, PEER_WRITING);
+    p->left = SIZE_MAX;
+}
+
+/* The connection only failed to come about where memory ran out. */
+static void adopt(struct peer *p)
+{
+    bufferevent_event_cb on_event = NULL;
+    void *arg = NULL;
+    struct bufferevent *bev = p->bev;
+    bufferevent_getcb(bev, NULL, NULL, &on_event, &arg);
+    if (on_event) {
+        p->evcon = arg;
+        p->fd = descriptor_of(bufferevent_getfd(bev));
+        evhttp_connection_set_closecb(p->evcon, on_close, p);
+        enter(p, PEER_READING);
+    } else {
+        release(p);
+    }
+    bufferevent_decref(bev);
+}
+
+/* Runs right after the callback that asked for it, before the library looks at any socket again: nothing can
+ * have been read from a new connection, and nothing of an error page was sent. */
+static void look(evutil_socket_t fd, short what, void *unused)
 {
     (void)fd, (void)what, (void)unused;
     for (struct peer *p = peers; p < peers + peers_top; p++) {
-        if (p->phase != PEER_FRESH)
-            continue;
-        bufferevent_event_cb on_event = NULL;
-        void *arg = NULL;
-        struct bufferevent *bev = p->bev;
-        bufferevent_getcb(bev, NULL, NULL, &on_event, &arg);
-        if (on_event) {
-            p->evcon = arg;
-            p->fd = descriptor_of(bufferevent_getfd(bev));
-            evhttp_connection_set_closecb(p->evcon, on_close, p);
-            enter(p, PEER_READING);
-        } else {
-            release(p);
-        }
-        bufferevent_decref(bev);
+        if (p->phase == PEER_FRESH)
+            adopt(p);
+        else if (p->phase == PEER_READING && evbuffer_get_length(bufferevent_get_output(p->bev)))
+            plain_error(p, bufferevent_get_output(p->bev));
     }
+}
+
+static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
+{
+    (void)out;
+    struct peer *p = arg;
+    if (info->n_added && p->phase == PEER_READING)
+        event_active(look_soon, EV_TIMEOUT, 1);
 }
 
 struct bufferevent *peers_accept(struct event_base *base, void *unused)
@@ -90,6 +135,7 @@ struct bufferevent *peers_accept(struct event_base *base, void *unused)
     struct bufferevent *bev = p < peers + LIMITS_PEERS_MAX ? bufferevent_socket_new(base, -1, 0) : NULL;
     if (!bev)
         return NULL;
+    evbuffer_add_cb(bufferevent_get_output(bev), on_output, p);
     bufferevent_incref(bev); /* until adopted */
     *p = (struct peer){.bev = bev, .fd = DESCRIPTOR_NONE};
     enter(p, PEER_FRESH);
@@ -97,7 +143,7 @@ struct bufferevent *peers_accept(struct event_base *base, void *unused)
         evconnlistener_disable(door);
     if (p >= peers + peers_top)
         peers_top = (size_t)(p - peers) + 1;
-    event_active(adopt_soon, EV_TIMEOUT, 1);
+    event_active(look_soon, EV_TIMEOUT, 1);
     return bev;
 }
 
@@ -105,8 +151,8 @@ enum status peers_open(struct event_base *base, struct evconnlistener *listener)
 {
     peers_close(true);
     door = listener;
-    adopt_soon = event_new(base, -1, 0, adopt, NULL);
-    return adopt_soon ? STATUS_OK : STATUS_NOMEM;
+    look_soon = event_new(base, -1, 0, look, NULL);
+    return look_soon ? STATUS_OK : STATUS_NOMEM;
 }
 
 void peers_abandon(void)
@@ -121,9 +167,9 @@ void peers_abandon(void)
 
 void peers_close(bool forget)
 {
-    if (adopt_soon && !forget)
-        event_free(adopt_soon);
-    adopt_soon = NULL;
+    if (look_soon && !forget)
+        event_free(look_soon);
+    look_soon = NULL;
     for (struct peer *p = peers; p < peers + LIMITS_PEERS_MAX; p++)
         *p = (struct peer){.phase = PEER_FREE, .fd = DESCRIPTOR_NONE};
     peers_n = peers_top = 0;
@@ -201,23 +247,26 @@ size_t peers_poll(struct pollfd out[LIMITS_PEERS_MAX])
 {
     size_t n = 0;
     for (struct peer *p = peers; p < peers + peers_top; p++) {
-        if (p->phase == PEER_FREE)
+        p->wait = NULL;
+        if (p->phase <= PEER_FRESH)
             continue;
         short enabled = bufferevent_get_enabled(p->bev), want = 0;
         if (enabled & EV_READ)
             want |= POLLIN;
         if ((enabled & EV_WRITE) && evbuffer_get_length(bufferevent_get_output(p->bev)))
             want |= POLLOUT;
-        if (want)
+        if (want) {
+            p->wait = &out[n];
             out[n++] = (struct pollfd){.fd = p->fd.fd, .events = want};
+        }
     }
     return n;
 }
 
-bool peers_intact(void)
+bool peers_intact(bool all)
 {
     for (struct peer *p = peers; p < peers + peers_top; p++)
-        if (p->phase != PEER_FREE && !descriptor_intact(&p->fd))
+        if (p->phase > PEER_FRESH && (all || (p->wait && p->wait->revents)) && !descriptor_intact(&p->fd))
             return false;
     return true;
 }
@@ -247,38 +296,19 @@ int64_t peers_due_ns(void)
     return due;
 }
 
-void peers_expire(int64_t now_ns)
+bool peers_expire(int64_t now_ns)
 {
     for (struct peer *p = peers; p < peers + peers_top; p++) {
         if (now_ns < due_ns(p))
             continue;
+        if (!descriptor_intact(&p->fd))
+            return false;
         if (p->phase == PEER_ANSWERING)
             exchange_due(p->exchange);
         else
-            drop(p);
+            reset(p);
     }
-}
-
-/* evhttp answers what it cannot read with a page of its own, before any handler: an answer in the output of a
- * peer that is only being read from. Its code is kept, the rest said as net/http does. */
-static void plain_error(struct peer *p, struct evbuffer *out)
-{
-    char head[sizeof "HTTP/1.1 400"] = "";
-    if (evbuffer_copyout(out, head, sizeof head - 1) != (ev_ssize_t)sizeof head - 1)
-        return;
-    int code = atoi(head + sizeof "HTTP/1.1");
-    if (code < 400)
-        return; /* 100 Continue */
-    const char *text = exchange_phrase(code);
-    evbuffer_unfreeze(out, 1);
-    evbuffer_drain(out, evbuffer_get_length(out));
-    evbuffer_freeze(out, 1);
-    evbuffer_add_printf(out,
-                        "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
-                        "X-Content-Type-Options: nosniff\r\n\r\n%d %s",
-                        code, text, code, text);
-    enter(p, PEER_WRITING);
-    p->left = SIZE_MAX;
+    return true;
 }
 
 uint64_t peers_settle(int64_t now_ns)
@@ -289,12 +319,10 @@ uint64_t peers_settle(int64_t now_ns)
     for (struct peer *p = peers; p < peers + peers_top; p++) {
         if (p->phase <= PEER_FRESH)
             continue;
-        struct evbuffer *out = bufferevent_get_output(p->bev);
-        size_t unread = evbuffer_get_length(bufferevent_get_input(p->bev)), left = evbuffer_get_length(out);
+        size_t unread = evbuffer_get_length(bufferevent_get_input(p->bev));
+        size_t left = evbuffer_get_length(bufferevent_get_output(p->bev));
         total += unread;
         sum += unread * 31 + left;
-        if (p->phase == PEER_READING && left)
-            plain_error(p, out);
         if (p->phase == PEER_WRITING && left < p->left) {
             p->left = left;
             p->moved_ns = now_ns;

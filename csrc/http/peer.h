@@ -39,6 +39,7 @@ struct peer {
     int64_t since_ns;          /* start of the phase */
     int64_t moved_ns;          /* WRITING: when the client last took something */
     size_t left;               /* WRITING: bytes it had not taken then */
+    const struct pollfd *wait; /* its place in the poll that is going on, or NULL */
 };
 
 int64_t peer_now_ns(void);
@@ -72,12 +73,14 @@ bool peers_accepting(int64_t now_ns);
 
 /* One pollfd for each peer that waits for its socket; returns how many. */
 size_t peers_poll(struct pollfd out[LIMITS_PEERS_MAX]);
-/* Are the descriptors that poll found ready still ours? */
-bool peers_intact(void);
+/* Are the descriptors still ours? Of all peers, or of those that the last peers_poll found ready: with
+ * hundreds connected, asking for all at each turn takes most of the time. */
+bool peers_intact(bool all);
 /* The earliest time at which peers_expire has something to do; INT64_MAX for never. */
 int64_t peers_due_ns(void);
-void peers_expire(int64_t now_ns);
-/* After the library ran: its error pages made plain, limits kept. Returns a number that changes whenever
+/* False when one of those it would have to close is not ours any more. */
+bool peers_expire(int64_t now_ns);
+/* After the library ran: keeps the limits. Returns a number that changes whenever
  * anything about any connection does. */
 uint64_t peers_settle(int64_t now_ns);
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,16 +24,11 @@ static struct lock server_lock = LOCK_INIT(LOCK_SERVER);
 
 /* guarded by server_lock */
 static enum state state;
-static pid_t owner; /* the process whose server this is */
 static char bound[ADDRESS_ROOM];
 
-static _Atomic uint32_t ended; /* how many loops have ended; server_stop sleeps on it */
+static _Atomic pid_t owner; /* the process whose state this is; 0 before the first server */
 
-static void forget_parents_server(void)
-{
-    loop_after_fork_child();
-    state = OFF;
-}
+static _Atomic uint32_t ended; /* how many loops have ended; server_stop sleeps on it */
 
 static void before_fork(void)
 {
@@ -47,19 +43,22 @@ static void after_fork_parent(void)
 static void after_fork_child(void)
 {
     lock_reset_after_fork(&server_lock);
+    atomic_store(&owner, getpid());
     if (state != OFF)
-        forget_parents_server();
+        loop_after_fork_child();
+    state = OFF;
 }
 
 static const struct atfork_hooks fork_hooks = {
     .rank = LOCK_SERVER, .before = before_fork, .after_parent = after_fork_parent, .after_child = after_fork_child};
 
-/* _Fork() runs no handlers. */
+/* _Fork() runs no handlers, and may have copied the lock while somebody held it. */
 static void enter(void)
 {
+    pid_t was = atomic_load(&owner), self = getpid();
+    if (was && was != self && atomic_compare_exchange_strong(&owner, &was, self))
+        after_fork_child();
     lock_take(&server_lock);
-    if (state != OFF && owner != getpid())
-        forget_parents_server();
 }
 
 static void on_ending(void)
@@ -124,7 +123,7 @@ static enum status start_at(struct address *a, struct reason *why)
     if (s)
         return s;
     address_print(a, bound);
-    owner = getpid();
+    atomic_store(&owner, getpid());
     /* Before the thread: it may give up at once. */
     state = ON;
     s = thread_start("cprof-http", server_thread, NULL, why);
@@ -154,7 +153,7 @@ enum status server_start(const char *address, struct reason *why)
 enum status server_address(char *text, size_t room)
 {
     enter();
-    bool on = state == ON;
+    bool on = state == ON && loop_listens();
     if (on && room)
         snprintf(text, room, "%s", bound);
     lock_drop(&server_lock);

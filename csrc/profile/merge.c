@@ -43,8 +43,8 @@ static enum status map_string(struct merge *g, uint32_t id, uint32_t *out)
 {
     enum status status = STATUS_OK;
     if (g->strings.at[id] == MODEL_NONE)
-        status = strtab_intern_bytes(&g->out->strings, strtab_at(&g->in->strings, id),
-                                     strtab_len(&g->in->strings, id), &g->strings.at[id]);
+        status = strtab_intern_bytes(&g->out->strings, strtab_at(&g->in->strings, id), strtab_len(&g->in->strings, id),
+                                     &g->strings.at[id]);
     *out = g->strings.at[id];
     return status;
 }

@@ -24,8 +24,7 @@ static enum status because_types(const struct model *a, struct model_value_type 
                           type_text(a, x.unit));
 }
 
-static enum status check_types(const struct model *first, const struct model *other, size_t number,
-                               struct reason *why)
+static enum status check_types(const struct model *first, const struct model *other, size_t number, struct reason *why)
 {
     if (first->n_types != other->n_types)
         return status_because(why, STATUS_INVALID, "profile %zu has %zu sample types, the first has %zu", number,

@@ -14,8 +14,8 @@
 #include "profile/rowindex.h"
 #include "profile/strtab.h"
 
-#define MODEL_NONE UINT32_MAX /* "no mapping", "no label string" */
-#define MODEL_MAX_TYPES 64    /* sample types of one profile; a wider file is STATUS_TOO_BIG */
+#define MODEL_NONE      UINT32_MAX /* "no mapping", "no label string" */
+#define MODEL_MAX_TYPES 64         /* sample types of one profile; a wider file is STATUS_TOO_BIG */
 
 enum model_mapping_flag {
     MODEL_HAS_FUNCTIONS = 1,

@@ -1,7 +1,7 @@
 #include "py/column_type.h"
 
 struct column {
-    PyObject_HEAD
+    PyObject ob_base;
     PyObject *owner;
     const char *format;
     const void *data;
@@ -61,8 +61,7 @@ PyType_Spec column_type_spec = {
     .slots = column_slots,
 };
 
-PyObject *column_view(const struct module_state *state, PyObject *owner, const char *format, const void *data,
-                      size_t n)
+PyObject *column_view(const struct module_state *state, PyObject *owner, const char *format, const void *data, size_t n)
 {
     static const uint64_t nothing; /* consumers dislike a NULL buffer, even of no items */
     if (!state)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct model_object {
-    PyObject_HEAD
+    PyObject ob_base;
     const struct cprof_analysis *core; /* set once model is initialised */
     struct model model;
 };
@@ -78,10 +78,9 @@ static PyObject *model_decode(PyObject *type, PyObject *data)
         goto done;
     }
     struct reason why = {0};
-    enum status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = state->core->pprof_read(bytes, (size_t)view.len, &object->model, &why);
-    Py_END_ALLOW_THREADS
+    PyThreadState *saved = PyEval_SaveThread();
+    enum status status = state->core->pprof_read(bytes, (size_t)view.len, &object->model, &why);
+    PyEval_RestoreThread(saved);
     result = model_finish(state, object, status, &why);
     object = NULL;
 done:
@@ -99,10 +98,9 @@ static PyObject *model_encode(PyObject *self, PyObject *nothing)
         return NULL;
     struct buf out = {0};
     struct reason why = {0};
-    enum status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = state->core->pprof_write(model_of(self), &out, &why);
-    Py_END_ALLOW_THREADS
+    PyThreadState *saved = PyEval_SaveThread();
+    enum status status = state->core->pprof_write(model_of(self), &out, &why);
+    PyEval_RestoreThread(saved);
     PyObject *result = status == STATUS_OK ? PyBytes_FromStringAndSize(out.data, (Py_ssize_t)out.len)
                                            : raise_status(state, status, &why);
     state->core->buf_fini(&out);
@@ -179,10 +177,9 @@ static PyObject *model_merge(PyObject *type, PyObject *positional, PyObject *key
     if (!object)
         goto done;
     struct reason why = {0};
-    enum status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = state->core->merge_models(args.inputs, args.factors, args.n, &object->model, &why);
-    Py_END_ALLOW_THREADS
+    PyThreadState *saved = PyEval_SaveThread();
+    enum status status = state->core->merge_models(args.inputs, args.factors, args.n, &object->model, &why);
+    PyEval_RestoreThread(saved);
     result = model_finish(state, object, status, &why);
     object = NULL;
 done:
@@ -299,49 +296,43 @@ static PyObject *get_i64(PyObject *self, void *offset)
     return column_view(module_state_of(self), self, "q", v->at, v->n);
 }
 
-#define NUMBER(name) {#name, get_number, NULL, NULL, AT(name)}
-#define TEXT(name)   {#name, get_text, NULL, NULL, AT(name)}
-#define U32(name)    {#name, get_u32, NULL, NULL, AT(name)}
-#define U64(name)    {#name, get_u64, NULL, NULL, AT(name)}
-#define I64(name)    {#name, get_i64, NULL, NULL, AT(name)}
-
 static PyGetSetDef model_getters[] = {
     {"sample_types", get_sample_types, NULL, NULL, NULL},
     {"period_type", get_period_type, NULL, NULL, NULL},
     {"comments", get_comments, NULL, NULL, NULL},
     {"strings", get_strings, NULL, NULL, NULL},
-    NUMBER(period),
-    NUMBER(time_nanos),
-    NUMBER(duration_nanos),
-    TEXT(default_sample_type),
-    TEXT(doc_url),
-    TEXT(drop_frames),
-    TEXT(keep_frames),
-    I64(values),
-    U64(stack_start),
-    U32(stack),
-    U64(label_start),
-    U32(label_key),
-    U32(label_str),
-    U32(label_unit),
-    I64(label_num),
-    U32(location_mapping),
-    U32(location_folded),
-    U64(location_address),
-    U64(line_start),
-    U32(line_function),
-    I64(line_number),
-    I64(line_column),
-    U32(function_name),
-    U32(function_system_name),
-    U32(function_filename),
-    I64(function_start_line),
-    U64(mapping_start),
-    U64(mapping_limit),
-    U64(mapping_offset),
-    U32(mapping_filename),
-    U32(mapping_build_id),
-    U32(mapping_flags),
+    {"period", get_number, NULL, NULL, AT(period)},
+    {"time_nanos", get_number, NULL, NULL, AT(time_nanos)},
+    {"duration_nanos", get_number, NULL, NULL, AT(duration_nanos)},
+    {"default_sample_type", get_text, NULL, NULL, AT(default_sample_type)},
+    {"doc_url", get_text, NULL, NULL, AT(doc_url)},
+    {"drop_frames", get_text, NULL, NULL, AT(drop_frames)},
+    {"keep_frames", get_text, NULL, NULL, AT(keep_frames)},
+    {"values", get_i64, NULL, NULL, AT(values)},
+    {"stack_start", get_u64, NULL, NULL, AT(stack_start)},
+    {"stack", get_u32, NULL, NULL, AT(stack)},
+    {"label_start", get_u64, NULL, NULL, AT(label_start)},
+    {"label_key", get_u32, NULL, NULL, AT(label_key)},
+    {"label_str", get_u32, NULL, NULL, AT(label_str)},
+    {"label_unit", get_u32, NULL, NULL, AT(label_unit)},
+    {"label_num", get_i64, NULL, NULL, AT(label_num)},
+    {"location_mapping", get_u32, NULL, NULL, AT(location_mapping)},
+    {"location_folded", get_u32, NULL, NULL, AT(location_folded)},
+    {"location_address", get_u64, NULL, NULL, AT(location_address)},
+    {"line_start", get_u64, NULL, NULL, AT(line_start)},
+    {"line_function", get_u32, NULL, NULL, AT(line_function)},
+    {"line_number", get_i64, NULL, NULL, AT(line_number)},
+    {"line_column", get_i64, NULL, NULL, AT(line_column)},
+    {"function_name", get_u32, NULL, NULL, AT(function_name)},
+    {"function_system_name", get_u32, NULL, NULL, AT(function_system_name)},
+    {"function_filename", get_u32, NULL, NULL, AT(function_filename)},
+    {"function_start_line", get_i64, NULL, NULL, AT(function_start_line)},
+    {"mapping_start", get_u64, NULL, NULL, AT(mapping_start)},
+    {"mapping_limit", get_u64, NULL, NULL, AT(mapping_limit)},
+    {"mapping_offset", get_u64, NULL, NULL, AT(mapping_offset)},
+    {"mapping_filename", get_u32, NULL, NULL, AT(mapping_filename)},
+    {"mapping_build_id", get_u32, NULL, NULL, AT(mapping_build_id)},
+    {"mapping_flags", get_u32, NULL, NULL, AT(mapping_flags)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -226,15 +226,16 @@ static enum status prepare_ring(struct reason *why)
     return ring_ready ? STATUS_OK : status_because(why, STATUS_NOMEM, "no memory for the sample ring");
 }
 
-/* Under cpu_lock, with w already in the list. */
+/* Under cpu_lock, with the new window in the list. A window that opens after the host has put its own handler over
+ * ours takes SIGPROF back, and passes theirs on. */
 static enum status start_engine(struct reason *why)
 {
-    if (running)
-        return STATUS_OK;
-    timers.random ^= (uint64_t)clock_ns(CLOCK_MONOTONIC) ^ (uint64_t)getpid() << 32;
     if (!tick_install())
         return status_because(why, STATUS_SYSTEM, "SIGPROF cannot be handled in this process");
     stolen = false;
+    if (running) /* perhaps just about to end: it looks for windows once more, under the lock */
+        return STATUS_OK;
+    timers.random ^= (uint64_t)clock_ns(CLOCK_MONOTONIC) ^ (uint64_t)getpid() << 32;
     enum status status = thread_start("cprof-cpu", engine, NULL, why);
     running = status == STATUS_OK;
     return status;

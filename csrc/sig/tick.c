@@ -21,10 +21,13 @@ static _Atomic uint32_t on_period_ns;
 static _Atomic uint32_t inside; /* handlers running now */
 static struct sigaction before; /* written before ours is installed, then only read */
 
-/* A SIGPROF that is not ours: what would have happened without us. */
-static void pass_on(int sig, siginfo_t *info, void *context)
+/* The signal being passed on. A handler that was installed over ours, kept ours as "the one before", and then found
+ * ours installed over it again, calls us back with it. One that leaves by longjmp never comes back: the next tick of
+ * ours forgets it. */
+static _Thread_local const siginfo_t *passing;
+
+static void call_before(int sig, siginfo_t *info, void *context)
 {
-    counter_add(COUNTER_TICK_FOREIGN, 1);
     if (before.sa_flags & SA_SIGINFO) {
         before.sa_sigaction(sig, info, context);
     } else if (before.sa_handler == SIG_DFL) {
@@ -35,6 +38,17 @@ static void pass_on(int sig, siginfo_t *info, void *context)
     } else if (before.sa_handler != SIG_IGN) {
         before.sa_handler(sig);
     }
+}
+
+/* A SIGPROF that is not ours: what would have happened without us. */
+static void pass_on(int sig, siginfo_t *info, void *context)
+{
+    if (passing == info)
+        return;
+    counter_add(COUNTER_TICK_FOREIGN, 1);
+    passing = info;
+    call_before(sig, info, context);
+    passing = NULL;
 }
 
 static void record_tick(struct ring *ring, const siginfo_t *info, const ucontext_t *context)
@@ -66,6 +80,7 @@ static void handle(int sig, siginfo_t *info, void *context)
     if (info->si_code != SI_TIMER || (run & TICK_TAG_MASK) != TICK_TAG) {
         pass_on(sig, info, context);
     } else {
+        passing = NULL;
         /* inside before on_ring, both sequentially consistent: whoever reads inside as 0 after switching off or
          * unpublishing knows that later handlers see the new state. */
         atomic_fetch_add_explicit(&inside, 1, memory_order_seq_cst);

@@ -11,6 +11,7 @@
 #include "sig/cwalk.h"
 #include "sig/tick.h"
 
+#include <alloca.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -70,8 +71,8 @@ __attribute__((noinline)) static double leafy(double x)
 
 __attribute__((noinline)) static long recurse(int n)
 {
-    char pad[64 + n % 7 * 16];
-    memset(pad, n, sizeof pad);
+    char *pad = alloca(64 + (size_t)n % 7 * 16); /* a frame of unknown size: the CFA goes through rbp */
+    memset(pad, n, 64);
     double x = leafy(n) + sin(n);
     return n ? recurse(n - 1) + pad[3] + (long)x : (long)x;
 }

@@ -138,7 +138,7 @@ static void test_wire_liberties(void)
     MESSAGE(&b, LOCATION, 1, 4);
     number(&b, 77, 12345);
     bytes(&b, 78, "later", 5);
-    buf_put(&b, "\xfd\x04" "1234" "\xf9\x04" "12345678", 16);
+    buf_put(&b, "\375\0041234\371\00412345678", 16);
     MESSAGE(&b, TYPE, 1, 1);
     MESSAGE(&b, TYPE, 1, 1, 2, 1);
     bytes(&b, STRING, "a\0b", 3);
@@ -174,12 +174,12 @@ static void test_idle(void)
     buf_fini(&out);
 }
 
-#define REFUSED(sentence, ...)                                                                     \
-    do {                                                                                           \
-        struct buf b = {0};                                                                        \
-        small(&b);                                                                                 \
-        __VA_ARGS__;                                                                               \
-        expect(&b, STATUS_MALFORMED, sentence);                                                    \
+#define REFUSED(sentence, ...)                                                                                         \
+    do {                                                                                                               \
+        struct buf b = {0};                                                                                            \
+        small(&b);                                                                                                     \
+        __VA_ARGS__;                                                                                                   \
+        expect(&b, STATUS_MALFORMED, sentence);                                                                        \
     } while (0)
 
 static void test_validity(void)
@@ -275,7 +275,7 @@ static void test_not_profiles(void)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         expect_text(cases[i].text, strlen(cases[i].text), cases[i].sentence);
-    expect_text("\x7f" "ELF\2\1\1", 7, "an ELF file, not a profile");
+    expect_text("\177ELF\2\1\1", 7, "an ELF file, not a profile");
     expect_text("PERFILE2........", 16, "a perf.data file, not a profile");
     expect_text("go 1.22 trace\0\0\0", 16, "a Go execution trace, not a profile");
     expect_text("\0\0\0\0\3\0\0\0\0\0\0\0\x10\x27\0\0\0\0\0\0", 20,
@@ -418,8 +418,9 @@ static void build_rich(struct model *m)
 }
 
 #define SAME(field) CHECK(a->field == b->field)
-#define SAME_COLUMN(field)                                                                         \
-    CHECK(a->field.n == b->field.n && (!a->field.n || memcmp(a->field.at, b->field.at, a->field.n * sizeof *a->field.at) == 0))
+#define SAME_COLUMN(field)                                                                                             \
+    CHECK(a->field.n == b->field.n &&                                                                                  \
+          (!a->field.n || memcmp(a->field.at, b->field.at, a->field.n * sizeof *a->field.at) == 0))
 
 static void check_same(const struct model *a, const struct model *b)
 {

@@ -337,7 +337,7 @@ static void test_kinds_of_dwarf(void)
                       " && strip beside.so && objcopy --add-gnu-debuglink=beside.dbg beside.so"},
         {"bycrc.so", "cc -O2 -g -Wl,--build-id=none -shared -fPIC s.c -o bycrc.so && objcopy --only-keep-debug bycrc.so bycrc.dbg"
                      " && strip bycrc.so && objcopy --add-gnu-debuglink=bycrc.dbg bycrc.so && mkdir -p .debug && mv bycrc.dbg .debug"},
-        {"dwz.so", "cc -O2 -g -DP -shared -fPIC s.c -o dwz.so && cp dwz.so dwz2.so && dwz -m shared.dwz dwz.so dwz2.so"},
+        {"dwz.so", "cc -O2 -g -shared -fPIC s.c -o dwz.so && cp dwz.so dwz2.so && dwz -m shared.dwz dwz.so dwz2.so"},
         {"norelro.so", "cc -O2 -g -Wl,-z,noseparate-code -shared -fPIC s.c -o norelro.so"},
         {"lld.so", "cc -O2 -g -fuse-ld=lld -shared -fPIC s.c -o lld.so"},
         {"high.so", "cc -O2 -g -Wl,-Ttext-segment=0x10000000 -shared -fPIC s.c -o high.so"},
@@ -380,7 +380,7 @@ static void test_stripped_and_replaced(const char *name, const char *flags)
     CHECK(has_id == (strstr(flags, "none") == NULL));
     symbols_close(s);
 
-    CHECK(build("cc -O0 -DX %s -shared -fPIC s.c -o new.so && mv new.so %s", flags, name));
+    CHECK(build("cc -O0 %s -shared -fPIC s.c -o new.so && mv new.so %s", flags, name));
     s = open_session(&n);
     CHECK_INT(ask(&n, (void *)visible), 0);
     CHECK(n.build_id(n.self, (uintptr_t)visible, again, sizeof again) == has_id);

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #define MAX_INPUTS 4096
-#define MAX_BYTES ((size_t)1 << 20)
+#define MAX_BYTES  ((size_t)1 << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 

@@ -1,16 +1,19 @@
 """Writes the seeds of tests/fuzz/corpus/pprof_read: python3 tests/fuzz/make_corpus.py
 
-Messages are put together by hand, so that the seeds do not depend on the code they are for. Plain ones are
-most of them: a mutation of gzipped bytes seldom gets past the checksum.
+Messages are put together by hand, so that the seeds do not depend on the code they are for. Most
+are not gzipped: a mutation of gzipped bytes seldom gets past the checksum.
 """
 
+from __future__ import annotations
+
 import gzip
+from collections.abc import Iterable
 from pathlib import Path
 
 CORPUS = Path(__file__).parent / "corpus" / "pprof_read"
 
 
-def varint(value):
+def varint(value: int) -> bytes:
     value &= (1 << 64) - 1
     out = bytearray()
     while value >= 0x80:
@@ -20,32 +23,32 @@ def varint(value):
     return bytes(out)
 
 
-def number(field, value):
+def number(field: int, value: int) -> bytes:
     return varint(field << 3) + varint(value)
 
 
-def data(field, content):
+def data(field: int, content: bytes) -> bytes:
     return varint(field << 3 | 2) + varint(len(content)) + content
 
 
-def message(field, *parts):
+def message(field: int, *parts: bytes) -> bytes:
     return data(field, b"".join(parts))
 
 
-def numbers(**fields):
+def numbers(**fields: int) -> bytes:
     """f1=5, f3=7: fields 1 and 3 of a message."""
     return b"".join(number(int(name[1:]), value) for name, value in fields.items())
 
 
-def packed(field, values):
+def packed(field: int, values: Iterable[int]) -> bytes:
     return data(field, b"".join(map(varint, values)))
 
 
-def strings(*texts):
+def strings(*texts: str) -> bytes:
     return b"".join(data(6, text.encode()) for text in ("", *texts))
 
 
-def cpu():
+def cpu() -> bytes:
     """As a CPU profile is usually written: packed, ids from 1, the string table last."""
     return b"".join(
         [
@@ -75,8 +78,8 @@ def cpu():
     )  # fmt: skip
 
 
-def heap():
-    """Four types, numeric labels with and without unit, negative values, unpacked lists, sparse ids."""
+def heap() -> bytes:
+    """Four types, numeric labels, negative values, lists that are not packed, sparse ids."""
     types = b"".join(message(1, numbers(f1=i, f2=5)) for i in (1, 2, 3, 4))
     sample = message(
         2,
@@ -100,11 +103,11 @@ def heap():
     )
 
 
-def idle():
+def idle() -> bytes:
     return message(1, numbers(f1=1, f2=2)) + strings("cpu", "nanoseconds") + number(9, 1)
 
 
-def main():
+def main() -> None:
     CORPUS.mkdir(parents=True, exist_ok=True)
     seeds = {
         "cpu": cpu(),

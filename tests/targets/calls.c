@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "work.h"
@@ -58,6 +59,7 @@ static void servers(void)
         say("child close", cprof_close());
         exit(0);
     }
+    wait(NULL);
     say("close", cprof_close());
     say("close twice", cprof_close());
     say("serve again", cprof_serve("127.0.0.1:0"));

@@ -1,0 +1,296 @@
+/*
+ * The engine: windows, rates, threads that come and go, foreign SIGPROFs and handlers, fork, refused timers. Totals are
+ * compared with the CPU clock.
+ */
+#include "check.h"
+#include "sampler/cpu.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct sum {
+    _Atomic long ticks, records, wrong;
+};
+
+static void add(void *self, const struct record *r)
+{
+    struct sum *s = self;
+    s->ticks += r->ticks;
+    s->records++;
+    s->wrong += r->depth == 0 || r->pc[0] == 0 || r->tid <= 0;
+}
+
+static double thread_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void burn(double seconds)
+{
+    double end = thread_seconds() + seconds;
+    while (thread_seconds() < end)
+        for (volatile int i = 0; i < 10000; i++)
+            ;
+}
+
+static struct cpu_window *open_window(uint32_t hz, struct sum *s)
+{
+    struct cpu_window *w = NULL;
+    struct reason why = {0};
+    CHECK(cpu_window_open(hz, (struct cpu_sink){add, s}, &w, &why) == STATUS_OK);
+    return w;
+}
+
+/* Until the engine has armed this thread: the time before is not the test's subject. */
+static void wait_armed(uint32_t hz)
+{
+    struct cpu_stats stats;
+    do {
+        usleep(500);
+        cpu_stats(&stats);
+    } while (stats.hz != hz || !stats.threads_covered);
+}
+
+/* A period is added at either end by chance; everything else must be there. */
+static void totals_are_the_cpu_clocks(uint32_t hz)
+{
+    struct sum s = {0};
+    struct cpu_stats stats;
+    struct cpu_window *w = open_window(hz, &s);
+    wait_armed(hz);
+    double before = thread_seconds();
+    burn(0.4);
+    double used = thread_seconds() - before;
+    cpu_window_close(w, &stats);
+    CHECK_INT(s.wrong, 0);
+    CHECK_INT(stats.ticks, s.ticks);
+    CHECK_INT(stats.hz, hz);
+    CHECK_INT(stats.threads_uncovered, 0);
+    CHECK(stats.threads_covered >= 1);
+    double slack = 2 + 0.05 * used * hz + 0.02 * hz; /* the spin in wait_armed; two kernel ticks */
+    printf("%u Hz: %ld ticks for %.1f\n", hz, (long)s.ticks, used * hz);
+    CHECK(fabs((double)s.ticks - used * hz) <= slack);
+}
+
+static void windows_share_one_engine(void)
+{
+    struct sum a = {0}, b = {0};
+    struct cpu_window *first = open_window(100, &a);
+    wait_armed(100);
+    burn(0.1);
+    struct cpu_window *second = open_window(1000, &b);
+    wait_armed(1000);
+    burn(0.2);
+    cpu_window_close(second, NULL);
+    CHECK(b.ticks >= 100);
+    CHECK(a.ticks > b.ticks); /* both received every record */
+    cpu_window_close(first, NULL);
+    struct cpu_stats stats;
+    cpu_stats(&stats);
+    CHECK_INT(stats.windows, 0);
+    CHECK_INT(stats.hz, 0);
+}
+
+static void *work_briefly(void *arg)
+{
+    burn(*(double *)arg);
+    return NULL;
+}
+
+static void later_threads_are_covered(void)
+{
+    struct sum s = {0};
+    double each = 0.3;
+    struct cpu_window *w = open_window(1000, &s);
+    struct cpu_stats stats;
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, work_briefly, &each);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    cpu_window_close(w, &stats);
+    CHECK(stats.threads_covered >= 3);
+    double seen = (double)s.ticks / 1000 + (double)stats.uncovered_cpu_ns / 1e9;
+    printf("two threads of 0.3 s: %.3f s in ticks and shown as lost\n", seen);
+    CHECK(seen > 0.6 * 0.9 && seen < 0.6 * 1.1 + 0.2);
+}
+
+static volatile sig_atomic_t foreign;
+
+static void on_foreign(int sig)
+{
+    (void)sig;
+    foreign++;
+}
+
+/* The program's own SIGPROF keeps reaching its own handler, ours notwithstanding. */
+static void foreign_signals_are_passed_on(void)
+{
+    struct sum s = {0};
+    struct cpu_window *w = open_window(100, &s);
+    wait_armed(100);
+    foreign = 0;
+    raise(SIGPROF);
+    raise(SIGPROF);
+    CHECK_INT(foreign, 2);
+    cpu_window_close(w, NULL);
+    raise(SIGPROF);
+    CHECK_INT(foreign, 3);
+}
+
+/* A handler installed after ours must not go on receiving our ticks. */
+static void a_later_handler_ends_sampling(void)
+{
+    struct sum s = {0};
+    struct cpu_window *w = open_window(1000, &s);
+    struct sigaction theirs = {.sa_handler = on_foreign}, ours;
+    struct cpu_stats stats;
+    wait_armed(1000);
+    sigaction(SIGPROF, &theirs, &ours);
+    do {
+        burn(0.01);
+        cpu_stats(&stats);
+    } while (!stats.stolen);
+    foreign = 0;
+    burn(0.1);
+    CHECK_INT(foreign, 0);
+    cpu_window_close(w, &stats);
+    CHECK(stats.stolen);
+    w = open_window(1000, &s); /* the next one takes its turn, before theirs */
+    wait_armed(1000);
+    raise(SIGPROF);
+    CHECK_INT(foreign, 1);
+    cpu_window_close(w, NULL);
+}
+
+static struct sigaction saved;
+
+static void on_chained(int sig, siginfo_t *info, void *context)
+{
+    foreign++;
+    if (saved.sa_flags & SA_SIGINFO)
+        saved.sa_sigaction(sig, info, context);
+}
+
+/* Theirs calls ours as the one before it, and ours theirs: that must end. */
+static void handlers_that_call_each_other_end(void)
+{
+    struct sum s = {0};
+    struct sigaction theirs = {.sa_sigaction = on_chained, .sa_flags = SA_SIGINFO};
+    sigaction(SIGPROF, &theirs, &saved);
+    struct cpu_window *w = open_window(1000, &s);
+    wait_armed(1000);
+    foreign = 0;
+    raise(SIGPROF);
+    CHECK_INT(foreign, 1);
+    burn(0.05);
+    CHECK_INT(foreign, 1);
+    cpu_window_close(w, NULL);
+    CHECK(s.ticks >= 25);
+}
+
+static void a_forks_child_starts_anew(void)
+{
+    struct sum s = {0};
+    struct cpu_window *w = open_window(1000, &s);
+    wait_armed(1000);
+    pid_t child = fork();
+    if (child == 0) {
+        struct cpu_stats stats;
+        cpu_stats(&stats);
+        int bad = stats.hz != 0 || stats.windows != 0 || stats.ticks != 0;
+        struct sum own = {0};
+        struct cpu_window *mine = open_window(1000, &own);
+        wait_armed(1000);
+        burn(0.2);
+        cpu_window_close(mine, NULL);
+        _exit(bad || own.ticks < 100 || check_failures ? 1 : 0);
+    }
+    burn(0.1);
+    int status = 1;
+    while (waitpid(child, &status, 0) < 0)
+        ;
+    CHECK_INT(status, 0);
+    cpu_window_close(w, NULL);
+    CHECK(s.ticks >= 50);
+}
+
+static void *park(void *arg)
+{
+    (void)arg;
+    pause();
+    return NULL;
+}
+
+/* Each timer counts against RLIMIT_SIGPENDING: when it is used up that is said, and nothing breaks. */
+static void refused_timers_are_counted(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit none = {0, 0};
+        struct sum s = {0};
+        struct cpu_stats stats;
+        pthread_t t;
+        pthread_create(&t, NULL, park, NULL);
+        setrlimit(RLIMIT_SIGPENDING, &none);
+        struct cpu_window *w = open_window(100, &s);
+        do
+            cpu_stats(&stats);
+        while (stats.threads_uncovered < 2);
+        burn(0.05);
+        cpu_window_close(w, &stats);
+        _exit(stats.threads_uncovered >= 2 && check_failures == 0 ? 0 : 1);
+    }
+    int status = 1;
+    waitpid(child, &status, 0);
+    CHECK_INT(status, 0);
+}
+
+static void bad_rates_are_refused(void)
+{
+    struct reason why = {0};
+    struct cpu_window *w = NULL;
+    CHECK(cpu_window_open(CPU_HZ_MAX + 1, (struct cpu_sink){add, NULL}, &w, &why) == STATUS_INVALID);
+    CHECK(why.text[0]);
+    CHECK_INT(cpu_set_hz(0), 100);
+    CHECK_INT(cpu_set_hz(250), 100);
+    CHECK_INT(cpu_set_hz(100), 250);
+}
+
+static void starts_and_stops_leave_nothing(void)
+{
+    for (int i = 0; i < 200; i++) {
+        struct sum s = {0};
+        struct cpu_window *w = open_window(i % 2 ? 100 : 1000, &s);
+        cpu_window_close(w, NULL);
+    }
+    struct cpu_stats stats;
+    cpu_stats(&stats);
+    CHECK_INT(stats.windows, 0);
+}
+
+int main(void)
+{
+    struct sigaction own = {.sa_handler = on_foreign, .sa_flags = SA_RESTART};
+    sigaction(SIGPROF, &own, NULL);
+    bad_rates_are_refused();
+    totals_are_the_cpu_clocks(100);
+    totals_are_the_cpu_clocks(1000);
+    windows_share_one_engine();
+    later_threads_are_covered();
+    foreign_signals_are_passed_on();
+    a_later_handler_ends_sampling();
+    handlers_that_call_each_other_end();
+    a_forks_child_starts_anew();
+    refused_timers_are_counted();
+    starts_and_stops_leave_nothing();
+    return check_done();
+}
