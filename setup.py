@@ -1,6 +1,7 @@
 """Builds the C core by make, the extension module on top of it, and puts both into the package.
 
-Metadata lives here rather than in pyproject.toml, so that the setuptools that CPython 3.9 brings can read it.
+Metadata lives here rather than in pyproject.toml, so that the setuptools that CPython 3.9 brings
+can read it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ HEADERS = {
     "libiberty/demangle.h": "libiberty-dev",
 }
 PROGRAMS = {"make": "make", "protoc-c": "protobuf-c-compiler"}
+BUILT_SUFFIXES = {".so", ".pyc", ".new"}
 EXCLUDED_FROM_SDIST = {"build", "demo", "dist", "__pycache__", "lib", "include"}
 
 
@@ -85,7 +87,9 @@ class BuildCore(build_ext):
 
     def run(self) -> None:
         require_system()
-        if subprocess.run(["make", "-s", "core", f"BUILD={BUILD}"], cwd=ROOT, check=False).returncode:
+        if subprocess.run(
+            ["make", "-s", "core", f"BUILD={BUILD}"], cwd=ROOT, check=False
+        ).returncode:
             raise SystemExit("cprof: building the C core failed; `make core` shows it again")
         super().run()
         package = ROOT / "cprof" if self.inplace else Path(self.build_lib) / "cprof"
@@ -117,9 +121,11 @@ class SourceDist(sdist):
         for top in ("csrc", "cprof", "tests", "examples", "bench", "docs", "notebooks", ".ci"):
             for path in (ROOT / top).rglob("*"):
                 parts = path.relative_to(ROOT).parts
-                if path.is_file() and not EXCLUDED_FROM_SDIST.intersection(parts[:-1]):
-                    if path.suffix not in {".so", ".pyc", ".new"}:
-                        self.filelist.append(str(path.relative_to(ROOT)))
+                built = (
+                    EXCLUDED_FROM_SDIST.intersection(parts[:-1]) or path.suffix in BUILT_SUFFIXES
+                )
+                if path.is_file() and not built:
+                    self.filelist.append(str(path.relative_to(ROOT)))
         for name in ("Makefile", "LICENSE", "README.md", ".clang-format", ".clang-tidy"):
             if (ROOT / name).exists():
                 self.filelist.append(name)
@@ -140,7 +146,7 @@ except ImportError:
 setup(
     name="cprof",
     version=version(),
-    description="Go's /debug/pprof and /debug/vars for C, C++ and Python, and the tools to read them",
+    description="Go's /debug/pprof for C and C++ programs, and the tools to read its profiles",
     long_description=read("README.md"),
     long_description_content_type="text/markdown",
     license="MIT",

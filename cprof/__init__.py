@@ -33,10 +33,9 @@ What goes wrong is a `cprof.Error`: `FetchError` (unreachable, refused, broken o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from cprof._version import __version__ as __version__
 
+TYPE_CHECKING = False  # as type checkers know it; importing typing would cost most of our import
 if TYPE_CHECKING:
     from cprof._diff import diff as diff
     from cprof._diff import merge as merge
@@ -91,16 +90,18 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Imports a public name when it is first used: `import cprof` alone costs next to nothing."""
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'cprof' has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # with it, type checkers would take any misspelt name
 
-    value = getattr(import_module(f"cprof.{home}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str):
+        """Imports a public name when it is first used: `import cprof` alone costs next to nothing."""
+        home = _HOME.get(name)
+        if home is None:
+            raise AttributeError(f"module 'cprof' has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"cprof.{home}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

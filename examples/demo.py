@@ -26,7 +26,16 @@ def build_server() -> Path:
         [CPROF, "config", "--cflags", "--libs"], check=True, capture_output=True, text=True
     ).stdout
     if not server.exists() or server.stat().st_mtime < source.stat().st_mtime:
-        command = ["cc", "-O2", "-g", str(source), *shlex.split(flags), "-lpthread", "-o", str(server)]
+        command = [
+            "cc",
+            "-O2",
+            "-g",
+            str(source),
+            *shlex.split(flags),
+            "-lpthread",
+            "-o",
+            str(server),
+        ]
         subprocess.run(command, check=True)
     return server
 
@@ -39,14 +48,24 @@ def main() -> None:
         hello = server.stdout.readline().strip()
         print(f"examples/server.c is running: {hello}")
         url = hello.split("debug server on ")[1].split("/debug/pprof/")[0]
-        run(CPROF, "fetch", url, "--seconds", str(SECONDS), "--progress", "always", "-o", "demo/cpu.pb.gz")
+        run(
+            CPROF,
+            "fetch",
+            url,
+            "--seconds",
+            str(SECONDS),
+            "--progress",
+            "always",
+            "-o",
+            "demo/cpu.pb.gz",
+        )
         run(CPROF, "top", "demo/cpu.pb.gz", "-n", "10")
         run(CPROF, "flame", "demo/cpu.pb.gz", "-o", "demo/cpu.html")
     finally:
         server.terminate()
         server.wait()
     print(
-        f"""
+        """
 render_page does three units of work for each one of parse_request: 3 : 1 in the table above.
 The server is stopped. The profile is demo/cpu.pb.gz; open demo/cpu.html in a browser. To go on:
 

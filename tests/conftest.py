@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-
 from harness import TARGETS, Running, compile_program
 
 Build = Callable[..., Path]
@@ -28,7 +27,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 @pytest.fixture
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """start(program, *args, env={...}) runs it in its own process; whatever still runs at the end is killed."""
+    """start(program, *args, env={...}) runs it in its own process; whatever still runs at the end
+    is killed."""
     running: list[Running] = []
 
     def run(program: Path, *args: str, env: Mapping[str, str] | None = None) -> Running:

@@ -1,6 +1,7 @@
 """Compiles programs, runs each in its own process, waits for its server, and says how it crashed.
 
-Nothing here sleeps a fixed time: `eventually` polls with a deadline far beyond what a loaded machine needs.
+Nothing here sleeps a fixed time: `eventually` polls with a deadline far beyond what a loaded
+machine needs.
 """
 
 from __future__ import annotations
@@ -37,9 +38,11 @@ def eventually(ask: Callable[[], T], what: str, deadline_s: float = DEADLINE_S) 
 def link_flags() -> list[str]:
     """What `cprof config` tells a C programmer."""
 
-
     out = subprocess.run(
-        [cprof_command(), "config", "--cflags", "--libs"], check=True, capture_output=True, text=True
+        [cprof_command(), "config", "--cflags", "--libs"],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return shlex.split(out.stdout)
 
@@ -113,7 +116,8 @@ class Running:
         return eventually(find, f"the target to print {prefix!r}")
 
     def url(self) -> str:
-        """Where its debug server listens: printed by the target, or said by the environment's door."""
+        """Where its debug server listens: printed by the target, or said by the environment's
+        door."""
 
         def find() -> str:
             text = self.stdout() + (self.log.read_text() if self.log.exists() else "")

@@ -22,11 +22,14 @@ def total_ticks(profile: cprof.Profile) -> int:
 
 
 def assert_share(part: int, whole: int, truth: float, sigmas: float = 4.0) -> None:
-    """part of whole is a binomial draw around truth: within so many standard errors, and enough of it."""
+    """part of whole is a binomial draw around truth: within so many standard errors, and enough of
+    it."""
     assert whole >= 100, f"{whole} samples prove nothing"
     error = math.sqrt(truth * (1 - truth) / whole)
     got = part / whole
-    assert abs(got - truth) <= sigmas * error, f"{got:.4f} for {truth}, {whole} samples, se {error:.4f}"
+    assert abs(got - truth) <= sigmas * error, (
+        f"{got:.4f} for {truth}, {whole} samples, se {error:.4f}"
+    )
 
 
 def function_names(profile: cprof.Profile) -> set[str]:

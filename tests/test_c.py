@@ -1,4 +1,5 @@
-"""The plain-C rooms: each test_*.c as it is, under AddressSanitizer with UBSan, and under ThreadSanitizer; and the
+"""The plain-C rooms: each test_*.c as it is, under AddressSanitizer with UBSan, and under
+ThreadSanitizer; and the
 same sources through the aarch64 cross compiler."""
 
 from __future__ import annotations
@@ -6,7 +7,6 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-
 from harness import ROOT
 
 

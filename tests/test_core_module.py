@@ -283,6 +283,7 @@ def test_what_is_not_a_profile_is_named(data: bytes, sentence: str) -> None:
     assert refusal(data) == ("MALFORMED", sentence)
 
 
+@pytest.mark.long
 def test_a_gzip_bomb_is_too_big() -> None:
     bomb = gzip.compress(bytes(1 << 20), 9) * 1025
     assert refusal(bomb) == ("TOO_BIG", f"gzip stream holds more than {1 << 30} bytes")

@@ -1,4 +1,5 @@
-"""Every way in: pip for each CPython, the sdist, make install; and one clear sentence where something is missing."""
+"""Every way in: pip for each CPython, the sdist, make install; and one clear sentence where
+something is missing."""
 
 from __future__ import annotations
 
@@ -11,11 +12,16 @@ import tarfile
 from pathlib import Path
 
 import pytest
-
 from harness import ROOT
 
 SUPPORTED = [(3, minor) for minor in range(9, 14)]
-ANALYST_TESTS = ["test_profile.py", "test_top.py", "test_core_module.py", "test_fetch.py", "test_cli.py"]
+ANALYST_TESTS = [
+    "test_profile.py",
+    "test_top.py",
+    "test_core_module.py",
+    "test_fetch.py",
+    "test_cli.py",
+]
 
 
 def version_of(python: Path) -> tuple[int, int] | None:
@@ -44,6 +50,10 @@ def interpreters() -> dict[tuple[int, int], Path]:
         if version in SUPPORTED and version is not None:
             by_version.setdefault(version, python)
     return by_version
+
+
+def label(python: Path) -> str:
+    return "cpython" + ".".join(map(str, version_of(python) or ()))
 
 
 def chosen() -> list[Path]:
@@ -86,21 +96,25 @@ def source_dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("*.tar.gz"))
 
 
-@pytest.mark.parametrize("python", chosen(), ids=lambda p: "cpython%d.%d" % (version_of(p) or (0, 0)))
+@pytest.mark.parametrize("python", chosen(), ids=label)
 def test_pip_install_from_the_sdist_and_the_analysts_tests(
     python: Path, source_dist: Path, tmp_path: Path
 ) -> None:
-    """The sdist builds by itself, in an isolated build, and the Python half passes on that interpreter."""
+    """The sdist builds by itself, in an isolated build, and the Python half passes on that
+    interpreter."""
     bin_ = venv(python, tmp_path / "venv")
     run(bin_ / "python", *PIP, source_dist, "pytest")
     tests = [str(ROOT / "tests" / name) for name in ANALYST_TESTS]
-    out = run(bin_ / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml",
+    out = run(bin_ / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+              "-c", ROOT / "pyproject.toml",
               "--rootdir", ROOT / "tests", *tests)  # fmt: skip
     assert re.search(r"\d+ passed", out) and "failed" not in out, out
 
 
-@pytest.mark.parametrize("python", chosen(), ids=lambda p: "cpython%d.%d" % (version_of(p) or (0, 0)))
-def test_pip_install_without_build_isolation(python: Path, source_dist: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("python", chosen(), ids=label)
+def test_pip_install_without_build_isolation(
+    python: Path, source_dist: Path, tmp_path: Path
+) -> None:
     """With whatever setuptools the interpreter's venv brings; 3.12 and later bring none."""
     bin_ = venv(python, tmp_path / "venv")
     if (version_of(python) or (0, 0)) >= (3, 12):
@@ -117,18 +131,21 @@ def test_pip_install_without_build_isolation(python: Path, source_dist: Path, tm
 
 
 def test_a_missing_library_is_one_sentence(source_dist: Path, tmp_path: Path) -> None:
-    """Not a compiler's log. The library is hidden by a compiler wrapper that cannot see its header."""
+    """Not a compiler's log. The library is hidden by a compiler wrapper that cannot see its
+    header."""
     with tarfile.open(source_dist) as archive:
         archive.extractall(tmp_path)
     tree = next(tmp_path.glob("cprof-*"))
     wrapper = tmp_path / "blind-cc"
     wrapper.write_text(
-        '#!/bin/sh\nfor a in "$@"; do case $a in *.c) grep -q event2 "$a" && exit 1;; esac; done\nexec cc "$@"\n'
+        '#!/bin/sh\nfor a in "$@"; do\n'
+        'case $a in *.c) grep -q event2 "$a" && exit 1;; esac; done\nexec cc "$@"\n'
     )
     wrapper.chmod(0o755)
     done = subprocess.run(
         [sys.executable, "setup.py", "--quiet", "build_ext", "--build-lib", str(tmp_path / "lib")],
-        cwd=tree, env={**os.environ, "CC": str(wrapper)}, capture_output=True, text=True, check=False,
+        cwd=tree, env={**os.environ, "CC": str(wrapper)},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode != 0
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "cprof:" in line]
@@ -137,7 +154,8 @@ def test_a_missing_library_is_one_sentence(source_dist: Path, tmp_path: Path) ->
 
 
 def test_make_install_gives_c_users_all_they_need(tmp_path: Path) -> None:
-    """DESTDIR for packagers, PREFIX for people; the .pc file's program links, runs, and keeps the library."""
+    """DESTDIR for packagers, PREFIX for people; the .pc file's program links, runs, and keeps the
+    library."""
     run("make", "-s", "-C", ROOT, "install", f"DESTDIR={tmp_path}/dest", "PREFIX=/opt/cprof")
     assert (tmp_path / "dest/opt/cprof/include/cprof.h").exists()
     prefix = tmp_path / "prefix"

@@ -1,4 +1,5 @@
-"""The marks of csrc/: a room includes only itself and rooms to its left, sig/ needs nothing a handler may not have,
+"""The marks of csrc/: a room includes only itself and rooms to its left, sig/ needs nothing a
+handler may not have,
 and each artefact exports what it should."""
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from harness import ROOT
 
 import cprof
-from harness import ROOT
 
 CSRC = ROOT / "csrc"
 OBJECTS = ROOT / "build" / "c" / "obj"
@@ -77,7 +78,9 @@ def test_only_py_knows_python() -> None:
 def undefined(objects: list[Path], scratch: Path) -> set[str]:
     merged = scratch / "merged.o"
     subprocess.run(["ld", "-r", "-o", str(merged), *map(str, objects)], check=True)
-    out = subprocess.run(["nm", "-u", str(merged)], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(
+        ["nm", "-u", str(merged)], check=True, capture_output=True, text=True
+    ).stdout
     return {line.split()[-1].split("@")[0] for line in out.splitlines()}
 
 
@@ -125,9 +128,13 @@ def test_static_tls_is_small_enough_to_be_opened_late(name: str) -> None:
     ).stdout
     sizes = [int(line.split()[5], 16) for line in out.splitlines() if line.split()[:1] == ["TLS"]]
     assert sum(sizes) <= 64
-    assert "BIND_NOW" in subprocess.run(
-        ["readelf", "-dW", str(LIB / name)], check=True, capture_output=True, text=True
-    ).stdout or "NOW" in out
+    assert (
+        "BIND_NOW"
+        in subprocess.run(
+            ["readelf", "-dW", str(LIB / name)], check=True, capture_output=True, text=True
+        ).stdout
+        or "NOW" in out
+    )
 
 
 def test_the_version_is_the_same_everywhere() -> None:

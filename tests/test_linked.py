@@ -1,4 +1,5 @@
-"""The linked door: what a C program gets by linking cprof, and what it does not get until it asks."""
+"""The linked door: what a C program gets by linking cprof, and what it does not get until it
+asks."""
 
 from __future__ import annotations
 
@@ -7,10 +8,11 @@ import socket
 import subprocess
 from pathlib import Path
 
-import cprof
 from conftest import Build, Start
 from harness import Running, cprof_command, eventually, http
 from shares import assert_share, ticks_in
+
+import cprof
 
 
 def test_known_functions_come_out_three_to_one_with_right_lines(build: Build, start: Start) -> None:
@@ -25,7 +27,9 @@ def test_known_functions_come_out_three_to_one_with_right_lines(build: Build, st
         names = [f.name for f in sample.frames]
         if "three" in names:
             frame = sample.frames[names.index("three")]
-            near = source[frame.line - 2 : frame.line + 1] if frame.file.endswith("shares.c") else work
+            near = (
+                source[frame.line - 2 : frame.line + 1] if frame.file.endswith("shares.c") else work
+            )
             assert any("three" in line or "__asm__" in line for line in near) or near is work
 
 
@@ -53,7 +57,9 @@ def untouched_facts(target: Running) -> str:
     return target.stdout()
 
 
-def test_unset_there_is_no_thread_no_handler_no_socket_and_no_core(build: Build, start: Start) -> None:
+def test_unset_there_is_no_thread_no_handler_no_socket_and_no_core(
+    build: Build, start: Start
+) -> None:
     """Linking must cost nothing until something is switched on."""
     linked = start(build("untouched.c"))
     bare = start(build("untouched.c", link=False))
@@ -61,7 +67,9 @@ def test_unset_there_is_no_thread_no_handler_no_socket_and_no_core(build: Build,
     assert "libcprof.so" in facts, "--as-needed dropped a library the program calls nothing of"
     assert "libcprof_core" not in facts
     keep = re.compile(r"^(threads|descriptors|SigCgt).*", re.M)
-    assert [m.group() for m in keep.finditer(facts)] == [m.group() for m in keep.finditer(bare_facts)]
+    assert [m.group() for m in keep.finditer(facts)] == [
+        m.group() for m in keep.finditer(bare_facts)
+    ]
     assert linked.stop() == bare.stop() == 7
 
 
@@ -156,12 +164,22 @@ def test_config_prints_what_links_and_runs(build: Build, start: Start, tmp_path:
 def test_switched_off_at_compile_time_nothing_is_needed(tmp_path: Path) -> None:
     source = tmp_path / "app.c"
     source.write_text(
-        "#include <cprof.h>\nint main(void) { return cprof_serve(0) + cprof_close() + cprof_cpu_start(1, 0)"
-        " + cprof_cpu_stop() + cprof_set_cpu_hz(5) + (cprof_serve_addr() != 0) + *cprof_last_error()"
+        "#include <cprof.h>\n"
+        "int main(void) { return cprof_serve(0) + cprof_close() + cprof_cpu_start(1, 0)"
+        " + cprof_cpu_stop() + cprof_set_cpu_hz(5) + (cprof_serve_addr() != 0)"
+        " + *cprof_last_error()"
         " + (*cprof_version() == 0); }\n"
     )
     header = Path(cprof.__file__).parent / "include"
-    flags = ["-DCPROF_DISABLE", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", f"-I{header}"]
+    flags = [
+        "-DCPROF_DISABLE",
+        "-std=c99",
+        "-pedantic",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        f"-I{header}",
+    ]
     subprocess.run(["cc", *flags, str(source), "-o", str(tmp_path / "app")], check=True)
     assert subprocess.run([str(tmp_path / "app")], check=False).returncode == 0
 

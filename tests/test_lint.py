@@ -9,6 +9,11 @@ from harness import ROOT
 
 def test_make_lint() -> None:
     done = subprocess.run(
-        ["make", "-s", "lint"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        ["make", "-s", "lint"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-8000:]

@@ -1,4 +1,5 @@
-"""CPU sampling: every thread, true totals, right names; and what the program does is not changed by it."""
+"""CPU sampling: every thread, true totals, right names; and what the program does is not changed
+by it."""
 
 from __future__ import annotations
 
@@ -6,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from conftest import Build, Start
+from shares import assert_share, function_names, ticks_in, total_ticks
 
 import cprof
-from conftest import Build, Start
-from shares import assert_share, ticks_in, function_names, total_ticks
 
 
 def printed(text: str, name: str) -> float:
@@ -20,33 +21,39 @@ def printed(text: str, name: str) -> float:
 def test_totals_are_the_cpu_time_used_also_above_the_kernels_tick(
     hz: int, build: Build, start: Start, tmp_path: Path
 ) -> None:
-    """Missed ticks count by si_overrun: a 1,000 Hz timer delivers CONFIG_HZ signals and must still add up."""
+    """Missed ticks count by si_overrun: a 1,000 Hz timer delivers CONFIG_HZ signals and must still
+    add up."""
     out = tmp_path / "cpu.pb.gz"
     target = start(build("threads.c"), str(out), "8", str(hz))
     assert target.wait() == 0
     truth = printed(target.stdout(), "cpu")
     profile = cprof.load(out)
-    # 16 threads of 0.15 s: each total is off by up to a tick at both ends, one more period by chance.
+    # 16 threads of 0.15 s: each total is off by up to a tick at both ends, one more period by
+    # chance.
     slack = 0.02 * truth + 16 * 0.006 + 3 * (16 * 1e9 / hz / 12) ** 0.5 / 1e9
     assert abs(profile.total("cpu") / 1e9 - truth) <= slack, (profile.total("cpu") / 1e9, truth)
     assert total_ticks(profile) * (1_000_000_000 // hz) == profile.total("cpu")
 
 
 def test_threads_that_start_later_are_found(build: Build, start: Start, tmp_path: Path) -> None:
-    """Threads of 150 ms: found within 100 ms of their start, so each still shows; what came before is shown as lost."""
+    """Threads of 150 ms: found within 100 ms of their start, so each still shows; what came before
+    is shown as lost."""
     out = tmp_path / "cpu.pb.gz"
     target = start(build("threads.c"), str(out), "10", "1000")
     assert target.wait() == 0
     truth = printed(target.stdout(), "cpu")
     profile = cprof.load(out)
-    in_work = sum(s.values[1] for s in profile.samples if any(f.name == "work" for f in s.frames)) / 1e9
+    in_work = (
+        sum(s.values[1] for s in profile.samples if any(f.name == "work" for f in s.frames)) / 1e9
+    )
     lost = sum(s.values[1] for s in profile.samples if s.frames[0].name.startswith("<lost")) / 1e9
     assert in_work > truth / 3
     assert lost < truth * 2 / 3
 
 
 def test_two_equal_threads_get_equal_shares(build: Build, start: Start) -> None:
-    """The share of thread `a` is measured through the function it alone runs: tested with 2 x shares.c workers."""
+    """The share of thread `a` is measured through the function it alone runs: tested with 2 x
+    shares.c workers."""
     target = start(build("shares.c"), "2")
     profile = cprof.fetch(target.url(), "cpu", seconds=2)
     target.stop()
@@ -64,7 +71,9 @@ def test_windows_overlap_and_both_are_right(build: Build, start: Start) -> None:
         assert_share(ticks["three"], ticks["three"] + ticks["one"], 0.75)
 
 
-def test_inlined_frames_have_names_and_lines_of_their_own(build: Build, start: Start, tmp_path: Path) -> None:
+def test_inlined_frames_have_names_and_lines_of_their_own(
+    build: Build, start: Start, tmp_path: Path
+) -> None:
     out = tmp_path / "cpu.pb.gz"
     assert start(build("inline.cc"), str(out)).wait() == 0
     profile = cprof.load(out)
@@ -86,8 +95,11 @@ def test_inlined_frames_have_names_and_lines_of_their_own(build: Build, start: S
     assert hits > total_ticks(profile) / 2, function_names(profile)
 
 
-def test_blocking_calls_last_as_long_as_without_us(build: Build, start: Start, tmp_path: Path) -> None:
-    """One signal per blocked thread ends sleep, poll, epoll_wait and timed receives early, SA_RESTART or not."""
+def test_blocking_calls_last_as_long_as_without_us(
+    build: Build, start: Start, tmp_path: Path
+) -> None:
+    """One signal per blocked thread ends sleep, poll, epoll_wait and timed receives early,
+    SA_RESTART or not."""
     program = build("blocking.c")
     bare = start(program, "-")
     assert bare.wait() == 0
@@ -100,7 +112,8 @@ def test_blocking_calls_last_as_long_as_without_us(build: Build, start: Start, t
 
 @pytest.mark.parametrize("hz", [1000])
 def test_the_storm(hz: int, build: Build, start: Start, tmp_path: Path) -> None:
-    """dlopen, throw, malloc, threads and fork at once: the cycle of three locks that hangs other profilers."""
+    """dlopen, throw, malloc, threads and fork at once: the cycle of three locks that hangs other
+    profilers."""
     from harness import TARGETS, compile_program
 
     plugin = compile_program(

@@ -1,6 +1,8 @@
-"""bdist_wheel for the setuptools that Python 3.9 to 3.11 put into a venv, which needs the wheel package for it.
+"""bdist_wheel for the setuptools that Python 3.9 to 3.11 put into a venv, which needs the wheel
+package for it.
 
-Only what `pip install --no-build-isolation .` asks for: the metadata directory and one platform wheel.
+Only what `pip install --no-build-isolation .` asks for: the metadata directory and one platform
+wheel.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import sys
 import sysconfig
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from setuptools import Command
 
@@ -30,7 +32,7 @@ def digest(data: bytes) -> str:
 
 class SmallWheel(Command):
     description = "build a wheel without the wheel package"
-    user_options = [
+    user_options: ClassVar[list[tuple[str, str | None, str]]] = [
         ("dist-dir=", "d", "where the wheel goes"),
         ("bdist-dir=", "b", "scratch directory"),
         ("keep-temp", "k", "ignored"),
