@@ -161,7 +161,6 @@ setup(
             "cprof._core",
             sources=sorted(str(p.relative_to(ROOT)) for p in (ROOT / "csrc" / "py").glob("*.c")),
             include_dirs=["csrc"],
-            define_macros=[("_GNU_SOURCE", "")],
             extra_compile_args=["-std=gnu11", "-fvisibility=hidden"],
             library_dirs=[str(BUILD)],
             libraries=["cprof_core"],

@@ -93,7 +93,7 @@ _HOME = {
 if not TYPE_CHECKING:  # with it, type checkers would take any misspelt name
 
     def __getattr__(name: str):
-        """Imports a public name when it is first used: `import cprof` alone costs next to nothing."""
+        """Imports a public name when first used: `import cprof` alone costs next to nothing."""
         home = _HOME.get(name)
         if home is None:
             raise AttributeError(f"module 'cprof' has no attribute {name!r}")

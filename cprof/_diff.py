@@ -33,7 +33,7 @@ def _combine(parts: list[Profile], scales: list[float]) -> Profile:
     except module.CoreError as why:
         types = " and ".join(sorted({_types(part) for part in parts}))
         raise ProfileError(f"profiles of {types} do not fit together: {sentence(why)}") from why
-    return Profile(model, sum(part.duration_nanos for part in parts))
+    return Profile(model)
 
 
 def _types(profile: Profile) -> str:

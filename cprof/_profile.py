@@ -64,9 +64,8 @@ class Profile:
     `new - base` is `cprof.diff(base, new)` and `p + q` is `cprof.merge([p, q])`.
     """
 
-    def __init__(self, model: _core.Model, duration_nanos: int | None = None) -> None:
+    def __init__(self, model: _core.Model) -> None:
         self._model = model
-        self._duration_nanos = duration_nanos
 
     @property
     def model(self) -> _core.Model:
@@ -102,8 +101,7 @@ class Profile:
     @property
     def duration_nanos(self) -> int:
         """How long it took; of a merge or a diff, the sum over its parts, as in Go."""
-        given = self._duration_nanos
-        return self._model.duration_nanos if given is None else given
+        return self._model.duration_nanos
 
     @property
     def duration(self) -> float:

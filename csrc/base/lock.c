@@ -11,7 +11,7 @@
 /* Ranks held by this thread, a bit each: enough to assert the order, small enough for static TLS. */
 static _Thread_local uint32_t held_ranks;
 #define CHECK_TAKE(l) (assert((held_ranks >> (l)->rank) == 0), held_ranks |= 1u << (l)->rank)
-#define CHECK_DROP(l) (assert(held_ranks & (1u << (l)->rank)), held_ranks &= ~(1u << (l)->rank))
+#define CHECK_DROP(l) (assert(held_ranks &(1u << (l)->rank)), held_ranks &= ~(1u << (l)->rank))
 #else
 #define CHECK_TAKE(l) ((void)(l))
 #define CHECK_DROP(l) ((void)(l))

@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 enum lock_rank {
-    LOCK_API = 1,  /* a public call that starts or stops something */
-    LOCK_SERVER,   /* http/server: the one server of the process */
-    LOCK_WORK,     /* http/work: the queue between event loop and worker */
-    LOCK_CPU,      /* sampler/cpu: windows, timers, the drain */
-    LOCK_LEAF,     /* guards a few words, calls nothing */
+    LOCK_API = 1, /* a public call that starts or stops something */
+    LOCK_SERVER,  /* http/server: the one server of the process */
+    LOCK_WORK,    /* http/work: the queue between event loop and worker */
+    LOCK_CPU,     /* sampler/cpu: windows, timers, the drain */
+    LOCK_LEAF,    /* guards a few words, calls nothing */
 };
 
 struct lock {
@@ -23,7 +23,10 @@ struct lock {
     uint32_t rank;
 };
 
-#define LOCK_INIT(r) {.word = 0, .rank = (r)}
+#define LOCK_INIT(r)                                                                                                   \
+    {                                                                                                                  \
+        .word = 0, .rank = (r)                                                                                         \
+    }
 
 void lock_take(struct lock *l);
 void lock_drop(struct lock *l);

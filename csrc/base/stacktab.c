@@ -78,8 +78,8 @@ void stacktab_add(struct stacktab *t, uint32_t flags, const uint64_t *pc, uint32
 {
     uint64_t hash = hash_stack(flags, pc, depth);
     struct stack *s = t->buckets[hash & (t->n_buckets - 1)];
-    while (s && !(s->hash == hash && s->flags == flags && s->depth == depth &&
-                  memcmp(s->pc, pc, depth * sizeof *pc) == 0))
+    while (s &&
+           !(s->hash == hash && s->flags == flags && s->depth == depth && memcmp(s->pc, pc, depth * sizeof *pc) == 0))
         s = s->next;
     if (!s)
         s = insert(t, hash, flags, pc, depth);

@@ -20,7 +20,7 @@ struct stack {
     struct stack *next; /* in its bucket */
     uint64_t hash;
     int64_t weight[STACKTAB_WEIGHTS];
-    uint32_t flags;     /* part of the key */
+    uint32_t flags; /* part of the key */
     uint32_t depth;
     uint64_t pc[];
 };

@@ -10,18 +10,18 @@
 enum status {
     STATUS_OK = 0,
     STATUS_NOMEM = -1,
-    STATUS_INVALID = -2,     /* an argument is out of its range */
-    STATUS_BUSY = -3,        /* already running */
-    STATUS_IN_USE = -4,      /* the address is taken by another socket */
-    STATUS_ADDRESS = -5,     /* the address cannot be read or does not resolve */
-    STATUS_DENIED = -6,      /* policy or the kernel's permissions forbid it */
-    STATUS_SYSTEM = -7,      /* the kernel refused; the reason has errno's text */
-    STATUS_MALFORMED = -8,   /* not a valid profile */
-    STATUS_TOO_BIG = -9,     /* beyond a named bound */
+    STATUS_INVALID = -2,   /* an argument is out of its range */
+    STATUS_BUSY = -3,      /* already running */
+    STATUS_IN_USE = -4,    /* the address is taken by another socket */
+    STATUS_ADDRESS = -5,   /* the address cannot be read or does not resolve */
+    STATUS_DENIED = -6,    /* policy or the kernel's permissions forbid it */
+    STATUS_SYSTEM = -7,    /* the kernel refused; the reason has errno's text */
+    STATUS_MALFORMED = -8, /* not a valid profile */
+    STATUS_TOO_BIG = -9,   /* beyond a named bound */
     STATUS_NOT_RUNNING = -10,
-    STATUS_DISABLED = -11,   /* CPROF_DISABLE is set */
+    STATUS_DISABLED = -11, /* CPROF_DISABLE is set */
     STATUS_UNSUPPORTED = -12,
-    STATUS_NO_CORE = -13,    /* libcprof_core.so cannot be opened */
+    STATUS_NO_CORE = -13, /* libcprof_core.so cannot be opened */
 };
 
 /* One sentence for a person, without newline. Empty when there is nothing to add. */

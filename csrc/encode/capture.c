@@ -16,7 +16,7 @@
 struct capture {
     struct cpu_window *window;
     struct collect collect;
-    int64_t started_ns;      /* wall clock */
+    int64_t started_ns; /* wall clock */
     int64_t started_mono_ns;
 };
 
@@ -77,7 +77,8 @@ static enum status add_comments(struct model *m, const struct cpu_stats *stats)
              stats->hz, stats->samples, stats->ticks, (double)stats->process_cpu_ns / 1e9);
     enum status status = model_add_comment(m, text);
     if (!status && stats->threads_uncovered) {
-        snprintf(text, sizeof text, "cprof: %" PRIu32 " threads had no timer: the kernel refused it (RLIMIT_SIGPENDING?)",
+        snprintf(text, sizeof text,
+                 "cprof: %" PRIu32 " threads had no timer: the kernel refused it (RLIMIT_SIGPENDING?)",
                  stats->threads_uncovered);
         status = model_add_comment(m, text);
     }

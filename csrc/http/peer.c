@@ -139,8 +139,11 @@ struct bufferevent *peers_accept(struct event_base *base, void *unused)
     bufferevent_incref(bev); /* until adopted */
     *p = (struct peer){.bev = bev, .fd = DESCRIPTOR_NONE};
     enter(p, PEER_FRESH);
-    if (++peers_n >= http_limits.peers)
-        evconnlistener_disable(door);
+    peers_n++;
+    /* The library accepts until it is told that there is nothing more. One at a time, after a poll and a look
+     * at the descriptor: should the number have become a socket of the host, and that one blocks, it would
+     * take its connections and then hang. */
+    evconnlistener_disable(door);
     if (p >= peers + peers_top)
         peers_top = (size_t)(p - peers) + 1;
     event_active(look_soon, EV_TIMEOUT, 1);

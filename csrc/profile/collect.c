@@ -9,13 +9,13 @@ struct build {
     struct model *out;
     const struct maps *maps;
     const struct namer *namer;
-    struct vec_u64 pc;           /* addresses already turned into locations... */
-    struct vec_u32 location;     /* ...and those, by open addressing on the address */
+    struct vec_u64 pc;       /* addresses already turned into locations... */
+    struct vec_u32 location; /* ...and those, by open addressing on the address */
     size_t pc_n;
-    struct vec_u32 map_index;    /* maps->at[i] in the model, or MODEL_NONE while unused */
-    struct vec_u32 map_unknown;  /* of each model mapping: MODEL_HAS_* that some address lacked */
-    struct vec_u32 map_inline;   /* of each model mapping: 1 if an address had inlined frames */
-    uint32_t truncated;          /* location of the pseudo frame */
+    struct vec_u32 map_index;   /* maps->at[i] in the model, or MODEL_NONE while unused */
+    struct vec_u32 map_unknown; /* of each model mapping: MODEL_HAS_* that some address lacked */
+    struct vec_u32 map_inline;  /* of each model mapping: 1 if an address had inlined frames */
+    uint32_t truncated;         /* location of the pseudo frame */
 };
 
 enum status collect_init(struct collect *c)
@@ -160,7 +160,8 @@ static enum status location_of(struct build *b, uint64_t address, uint32_t *inde
 static enum status pseudo_location(struct model *m, const char *name, uint32_t *index)
 {
     struct model_line line = {0};
-    struct named_frame frame = {.name = name, .system_name = name, .file = ""};
+    /* No system name: pprof takes an angle-bracketed one for something to demangle, and shows "<unknown>". */
+    struct named_frame frame = {.name = name, .system_name = "", .file = ""};
     enum status status = intern_function(m, &frame, &line.function);
     struct model_location l = {.mapping = MODEL_NONE, .lines = &line, .n_lines = 1};
     return status ? status : model_add_location(m, &l, index);
@@ -185,12 +186,13 @@ static enum status add_stack(void *arg, const struct stack *s)
 /* A flag says "true of every address": Go's rule, so that pprof symbolizes what we could not. */
 static void set_flags(struct build *b)
 {
-    for (size_t i = 0; i < b->map_unknown.n; i++) {
+    uint32_t *column = b->out->mapping_flags.at;
+    for (size_t i = 0; column && i < b->map_unknown.n; i++) {
         uint32_t all = MODEL_HAS_FUNCTIONS | MODEL_HAS_FILENAMES | MODEL_HAS_LINE_NUMBERS;
         uint32_t flags = all & ~b->map_unknown.at[i];
         if (b->map_inline.at[i])
             flags |= MODEL_HAS_INLINE_FRAMES;
-        b->out->mapping_flags.at[i] = flags;
+        column[i] = flags;
     }
 }
 

@@ -285,7 +285,7 @@ static enum status sum_into(const struct model *const *inputs, const double *sca
         return status;
     struct merge g = {.out = out};
     rowindex_init(&g.by_place);
-    status = merge_head(inputs, scales, n, out);
+    status = merge_head(inputs, n, out);
     for (size_t i = 0; i < n && status == STATUS_OK; i++)
         status = add_input(&g, inputs[i], scales[i]);
     merge_fini(&g);

@@ -3,7 +3,7 @@
  *
  * As in Go: the inputs need the same sample types in the same order and the same period type; samples
  * whose values are all 0 in the result vanish, negative values stay; the earliest time, the sum of the
- * durations (for a diff: the difference, never below 0), the larger period; comments are united.
+ * durations (of a diff too), the larger period; comments are united.
  * Scaled values round half away from zero.
  */
 #ifndef CPROF_PROFILE_MERGE_H

@@ -113,26 +113,24 @@ static int64_t add_saturating(int64_t a, int64_t b)
 }
 
 /* A time of 0 is one that was not written. */
-static void combine_times(struct model *out, const struct model *in, double scale)
+static void combine_times(struct model *out, const struct model *in)
 {
     if (in->time_nanos && (!out->time_nanos || in->time_nanos < out->time_nanos))
         out->time_nanos = in->time_nanos;
     if (in->period > out->period)
         out->period = in->period;
     int64_t duration = in->duration_nanos < 0 ? 0 : in->duration_nanos;
-    out->duration_nanos = add_saturating(out->duration_nanos, scale < 0 ? -duration : duration);
+    out->duration_nanos = add_saturating(out->duration_nanos, duration);
 }
 
-enum status merge_head(const struct model *const *inputs, const double *scales, size_t n, struct model *out)
+enum status merge_head(const struct model *const *inputs, size_t n, struct model *out)
 {
     enum status status = copy_types(out, inputs[0]);
     for (size_t i = 0; i < n && status == STATUS_OK; i++) {
-        combine_times(out, inputs[i], scales[i]);
+        combine_times(out, inputs[i]);
         status = copy_description(out, inputs[i]);
         if (status == STATUS_OK)
             status = unite_comments(out, inputs[i]);
     }
-    if (out->duration_nanos < 0)
-        out->duration_nanos = 0;
     return status;
 }

@@ -8,6 +8,6 @@
 enum status merge_check(const struct model *const *inputs, const double *scales, size_t n, struct reason *why);
 
 /* Types, period, times, comments and descriptions of checked inputs into the freshly initialised out. */
-enum status merge_head(const struct model *const *inputs, const double *scales, size_t n, struct model *out);
+enum status merge_head(const struct model *const *inputs, size_t n, struct model *out);
 
 #endif

@@ -122,7 +122,7 @@ struct state {
     int64_t ra, fp; /* from the CFA, INT64_MIN = unchanged */
 };
 
-#define UNCHANGED INT64_MIN
+#define UNCHANGED   INT64_MIN
 #define FP_IN_PLACE (INT64_MIN + 1)
 
 static bool fits_int16(int64_t v)
@@ -167,9 +167,7 @@ static void emit(const struct cfi_rules *rules, const struct state *s, uint64_t 
     if (row.cfa != ROW_NONE && row.cfa != ROW_END && row.cfa != ROW_SIGNAL) {
         row.cfa_offset = (int32_t)s->offset;
         row.ra_offset = s->ra == UNCHANGED ? ROW_UNCHANGED : (int16_t)s->ra;
-        row.fp_offset = s->fp == UNCHANGED     ? ROW_UNCHANGED
-                        : s->fp == FP_IN_PLACE ? ROW_FP_IN_PLACE
-                                               : (int16_t)s->fp;
+        row.fp_offset = s->fp == UNCHANGED ? ROW_UNCHANGED : s->fp == FP_IN_PLACE ? ROW_FP_IN_PLACE : (int16_t)s->fp;
     }
     append(out, row);
 }
@@ -230,9 +228,9 @@ static bool read_plt(struct cfi_reader e, int64_t *threshold)
 {
     uint8_t k;
     bool is = cfi_u8(&e) == OP_BREG0 + REGS_DWARF_SP && cfi_sleb(&e) == 8 && cfi_u8(&e) == OP_BREG0 + 16 &&
-              cfi_sleb(&e) == 0 && cfi_u8(&e) == OP_LIT0 + 15 && cfi_u8(&e) == OP_AND &&
-              (k = cfi_u8(&e)) >= OP_LIT0 && k <= OP_LIT31 && cfi_u8(&e) == OP_GE && cfi_u8(&e) == OP_LIT0 + 3 &&
-              cfi_u8(&e) == OP_SHL && cfi_u8(&e) == OP_PLUS && !e.bad && e.at == e.end;
+              cfi_sleb(&e) == 0 && cfi_u8(&e) == OP_LIT0 + 15 && cfi_u8(&e) == OP_AND && (k = cfi_u8(&e)) >= OP_LIT0 &&
+              k <= OP_LIT31 && cfi_u8(&e) == OP_GE && cfi_u8(&e) == OP_LIT0 + 3 && cfi_u8(&e) == OP_SHL &&
+              cfi_u8(&e) == OP_PLUS && !e.bad && e.at == e.end;
     if (is)
         *threshold = k - OP_LIT0;
     return is;
@@ -263,8 +261,8 @@ static void define_cfa_by_expression(struct state *s, struct cfi_reader e)
  * found through fp as well it has no fixed distance from the CFA, so the walk loads it from there. */
 static void define_by_expression(struct state *s, uint64_t reg, struct cfi_reader e)
 {
-    bool in_place = reg == REGS_DWARF_FP && cfi_u8(&e) == OP_BREG0 + REGS_DWARF_FP && cfi_sleb(&e) == 0 && !e.bad &&
-                    e.at == e.end;
+    bool in_place =
+        reg == REGS_DWARF_FP && cfi_u8(&e) == OP_BREG0 + REGS_DWARF_FP && cfi_sleb(&e) == 0 && !e.bad && e.at == e.end;
     if (in_place)
         s->fp = FP_IN_PLACE;
     else

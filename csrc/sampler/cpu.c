@@ -34,9 +34,9 @@ struct cpu_window {
     struct cpu_window *next;
     struct cpu_sink sink;
     uint32_t hz;
-    struct cpu_stats stats;         /* samples, ticks of this window */
-    uint64_t counters[COUNTER_N];   /* when it opened */
-    int64_t process_ns;             /* the host's CPU time when it opened */
+    struct cpu_stats stats;       /* samples, ticks of this window */
+    uint64_t counters[COUNTER_N]; /* when it opened */
+    int64_t process_ns;           /* the host's CPU time when it opened */
     int64_t unseen_ns;
 };
 
@@ -47,10 +47,10 @@ static struct cpu_window *windows;
 static struct timers timers;
 static struct ring ring;
 static bool ring_ready;
-static bool running;        /* the engine thread exists and has not decided to end */
-static bool armed;          /* timers run */
-static bool stolen;         /* somebody replaced our handler; timers are off until the next start */
-static uint32_t run;        /* counts engine starts: ticks of an earlier one are not ours any more */
+static bool running; /* the engine thread exists and has not decided to end */
+static bool armed;   /* timers run */
+static bool stolen;  /* somebody replaced our handler; timers are off until the next start */
+static uint32_t run; /* counts engine starts: ticks of an earlier one are not ours any more */
 static uint32_t default_hz = CPU_HZ_DEFAULT;
 static struct cpu_stats totals;
 
@@ -92,9 +92,10 @@ static void drain(int patience)
     }
 }
 
+/* The highest rate that an open window asked for. */
 static uint32_t wanted_hz(void)
 {
-    uint32_t hz = 0;
+    uint32_t hz = 1;
     for (const struct cpu_window *w = windows; w; w = w->next)
         hz = w->hz > hz ? w->hz : hz;
     return hz;

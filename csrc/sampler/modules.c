@@ -15,11 +15,11 @@
 
 /* A loaded module: what tells it from another at the same place, and its tables. */
 struct module {
-    uint64_t low, high;      /* its executable addresses */
+    uint64_t low, high; /* its executable addresses */
     uint64_t ehframe_address;
     size_t ehframe_n;
-    uint64_t fingerprint;    /* of name and .eh_frame_hdr */
-    uint8_t *ehframe_copy;   /* while a refresh is under way */
+    uint64_t fingerprint;  /* of name and .eh_frame_hdr */
+    uint8_t *ehframe_copy; /* while a refresh is under way */
     struct row *rows;
     uint32_t n_rows;
     bool built;
@@ -53,7 +53,7 @@ static uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n)
 
 /* .eh_frame_hdr is version, three encodings, then (as every linker writes it) a 32-bit pc-relative pointer to
  * .eh_frame. Its size is not written anywhere: it ends by a zero word, and lies inside its segment. */
-static bool find_ehframe(const struct dl_phdr_info *info, const ElfW(Phdr) *hdr, struct module *m)
+static bool find_ehframe(const struct dl_phdr_info *info, const ElfW(Phdr) * hdr, struct module *m)
 {
     const uint8_t *bytes = (const uint8_t *)(uintptr_t)(info->dlpi_addr + hdr->p_vaddr);
     if (hdr->p_memsz < 8 || bytes[0] != 1 || bytes[1] != 0x1b)
@@ -122,8 +122,9 @@ static int visit(struct dl_phdr_info *info, size_t size, void *arg)
         if (loaded.n && l->adds == loaded.adds && l->subs == loaded.subs)
             return 1;
     }
-    struct module m = {.low = UINT64_MAX, .fingerprint = hash_bytes(UINT64_C(0xcbf29ce484222325), info->dlpi_name,
-                                                                    strlen(info->dlpi_name))};
+    struct module m = {.low = UINT64_MAX,
+                       .fingerprint =
+                           hash_bytes(UINT64_C(0xcbf29ce484222325), info->dlpi_name, strlen(info->dlpi_name))};
     const ElfW(Phdr) *hdr = NULL;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
@@ -235,7 +236,7 @@ static void refresh(void)
         return;
     }
     const struct rows_map *old = rows_publish(map);
-    retire(old, &now);
+    retire(old, &now); // NOLINT(clang-analyzer-unix.Malloc): may leak on purpose, see there
     free(loaded.at);
     loaded = now;
     free_retired();

@@ -13,5 +13,4 @@ void modules_refresh(void);
 /* In a fork's child: a refresh that the fork cut in two is forgotten. */
 void modules_after_fork_child(void);
 
-
 #endif

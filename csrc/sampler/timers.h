@@ -27,8 +27,8 @@ struct timers {
     size_t n;
     uint64_t random;
     uint32_t run, period_ns;
-    uint32_t refused;         /* slots that are not armed */
-    int64_t unseen_cpu_ns;    /* CPU that threads had used when they were found, those of the first scan apart */
+    uint32_t refused;      /* slots that are not armed */
+    int64_t unseen_cpu_ns; /* CPU that threads had used when they were found, those of the first scan apart */
     bool first_scan_done;
 };
 

@@ -33,13 +33,13 @@ static inline struct regs regs_from_ucontext(const ucontext_t *uc)
 
 #elif defined(__aarch64__)
 
-#define REGS_DWARF_SP 31
-#define REGS_DWARF_FP 29
-#define REGS_DWARF_RA 30
+#define REGS_DWARF_SP              31
+#define REGS_DWARF_FP              29
+#define REGS_DWARF_RA              30
 /* struct rt_sigframe begins with a siginfo_t of 128 bytes. */
 #define REGS_SIGNAL_FRAME_UCONTEXT 128
 /* Stored return addresses may be signed (pointer authentication) in the bits above the address space. */
-#define REGS_RETURN_ADDRESS(word) ((word) & ((UINT64_C(1) << 48) - 1))
+#define REGS_RETURN_ADDRESS(word)  ((word) & ((UINT64_C(1) << 48) - 1))
 
 static inline struct regs regs_from_ucontext(const ucontext_t *uc)
 {

@@ -4,7 +4,8 @@
 
 bool ring_init(struct ring *r, size_t slots)
 {
-    void *memory = mmap(NULL, slots * sizeof(struct ring_slot), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(NULL, slots * sizeof(struct ring_slot), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return false;
     r->slots = memory;

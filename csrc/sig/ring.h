@@ -31,7 +31,8 @@ struct ring_slot {
     struct record record;
 };
 
-struct ring {
+/* Writers and reader on cache lines of their own. */
+struct ring { // NOLINT(clang-analyzer-optin.performance.Padding)
     struct ring_slot *slots;
     uint64_t mask;
     _Alignas(64) _Atomic uint64_t head; /* next position to write; writers */

@@ -17,8 +17,7 @@ static bool page_readable(uint64_t page)
 }
 
 /* The reads are of foreign stacks, red zones included: not the sanitizers' business. */
-__attribute__((no_sanitize("address", "thread", "undefined")))
-static uint64_t load(uint64_t address)
+__attribute__((no_sanitize("address", "thread", "undefined"))) static uint64_t load(uint64_t address)
 {
     return *(const volatile uint64_t *)address;
 }

@@ -9,11 +9,11 @@
 #include <stdint.h>
 
 struct debugfile_wanted {
-    const char *beside;    /* the file that asks */
-    const char *name;      /* what it calls the other; NULL when it does not */
-    const void *build_id;  /* of the file wanted */
-    size_t build_id_len;   /* 0: unknown, then crc decides */
-    uint32_t crc;          /* of the whole file wanted, as .gnu_debuglink has it */
+    const char *beside;   /* the file that asks */
+    const char *name;     /* what it calls the other; NULL when it does not */
+    const void *build_id; /* of the file wanted */
+    size_t build_id_len;  /* 0: unknown, then crc decides */
+    uint32_t crc;         /* of the whole file wanted, as .gnu_debuglink has it */
 };
 
 /* A descriptor and the malloc'ed path of the file, or -1. */

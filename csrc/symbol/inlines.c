@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SCOPES 512u         /* blocks and inlined calls around one address */
+#define MAX_SCOPES   512u       /* blocks and inlined calls around one address */
 #define MAX_CHILDREN (1u << 18) /* entries looked at for one address: under 20 ms */
-#define MAX_TEXT 65535u         /* bytes of a name or a path */
+#define MAX_TEXT     65535u     /* bytes of a name or a path */
 
 /* The function, then the inlined calls, outermost first. One more than fits: it tells where the last one that
  * fits was left. */

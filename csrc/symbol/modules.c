@@ -14,12 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_MAPPINGS (1u << 20)   /* the kernel's own limit is 65,530 unless raised */
-#define MAX_PHDRS 256u            /* linkers write about a dozen */
-#define MAX_NOTE_BYTES 65536u     /* all notes of one segment; a few hundred bytes are usual */
-#define MAX_VDSO_BYTES (1u << 20) /* two to four pages so far */
-#define PAGE_MASK (~(uint64_t)4095) /* segments agree with their files modulo any page size, so modulo this */
-#define NATIVE_CLASS (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32)
+#define MAX_MAPPINGS   (1u << 20)        /* the kernel's own limit is 65,530 unless raised */
+#define MAX_PHDRS      256u              /* linkers write about a dozen */
+#define MAX_NOTE_BYTES 65536u            /* all notes of one segment; a few hundred bytes are usual */
+#define MAX_VDSO_BYTES (1u << 20)        /* two to four pages so far */
+#define PAGE_MASK      (~(uint64_t)4095) /* segments agree with their files modulo any page size, so modulo this */
+#define NATIVE_CLASS   (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32)
 
 struct mapping {
     uint64_t start, end, offset, inode;
@@ -45,8 +45,8 @@ static bool mappings_add(struct mappings *m, const char *line)
     struct mapping new = {0};
     char flags[5];
     int path_at = 0;
-    if (sscanf(line, "%lx-%lx %4s %lx %x:%x %lu %n", &new.start, &new.end, flags, &new.offset, &new.major,
-               &new.minor, &new.inode, &path_at) < 7)
+    if (sscanf(line, "%lx-%lx %4s %lx %x:%x %lu %n", &new.start, &new.end, flags, &new.offset, &new.major, &new.minor,
+               &new.inode, &path_at) < 7)
         return true;
     new.runs = flags[2] == 'x';
     if (m->n == m->cap) {
@@ -117,7 +117,7 @@ static bool find_build_id(struct module *m, const char *notes, size_t n, size_t 
     return false;
 }
 
-static void read_build_id(struct module *m, uint64_t bias, const ElfW(Phdr) *phdrs, size_t n)
+static void read_build_id(struct module *m, uint64_t bias, const ElfW(Phdr) * phdrs, size_t n)
 {
     for (size_t i = 0; i < n && !m->build_id_len; i++) {
         const ElfW(Phdr) *p = &phdrs[i];

@@ -24,8 +24,8 @@ struct module {
     size_t build_id_len; /* 0: it has none */
     void *head;          /* ELF header and program headers, the identity of an image without build id */
     size_t head_len;
-    size_t phdrs_at;     /* file offset of the program headers; in head they follow the ELF header */
-    void *image;         /* the copy behind the Elf of the vdso */
+    size_t phdrs_at; /* file offset of the program headers; in head they follow the ELF header */
+    void *image;     /* the copy behind the Elf of the vdso */
 };
 
 struct modules {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define MAX_SECTIONS 65536u /* looked at in one file */
-#define MAX_SLOTS (1u << 20)
+#define MAX_SLOTS    (1u << 20)
 
 static bool add_slot(struct plt *p, uint64_t at, const char *name)
 {

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PLT_MAX_NAME 1024 /* bytes, with "@plt" and NUL; longer ones are cut */
-#define PLT_MAX_SECTIONS 3 /* .plt, .plt.got, .plt.sec */
+#define PLT_MAX_NAME     1024 /* bytes, with "@plt" and NUL; longer ones are cut */
+#define PLT_MAX_SECTIONS 3    /* .plt, .plt.got, .plt.sec */
 
 struct plt_section {
     const unsigned char *code;

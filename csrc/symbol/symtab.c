@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SYMBOLS (1u << 24) /* the largest browsers have about two million */
-#define MAX_STEPS_BACK 16u     /* symbols that begin behind the one that holds the address */
-#define MAX_NAME 65535u        /* bytes of a name */
+#define MAX_SYMBOLS    (1u << 24) /* the largest browsers have about two million */
+#define MAX_STEPS_BACK 16u        /* symbols that begin behind the one that holds the address */
+#define MAX_NAME       65535u     /* bytes of a name */
 
 /* Of several names for one address the best is kept: a sized function, then one seen from outside. */
 enum { RANK_SIZED = 4, RANK_FUNCTION = 2, RANK_GLOBAL = 1 };
@@ -61,8 +61,8 @@ static bool take_symbol(Dwfl_Module *module, int index, struct symbol *s)
     GElf_Word shndx;
     Elf *elf = NULL;
     s->name = dwfl_module_getsym_info(module, index, &sym, &address, &shndx, &elf, NULL);
-    if (!s->name || !s->name[0] || s->name[0] == '$' || shndx == SHN_UNDEF || shndx == SHN_ABS ||
-        shndx == SHN_COMMON || shndx == (GElf_Word)-1)
+    if (!s->name || !s->name[0] || s->name[0] == '$' || shndx == SHN_UNDEF || shndx == SHN_ABS || shndx == SHN_COMMON ||
+        shndx == (GElf_Word)-1)
         return false;
     unsigned type = GELF_ST_TYPE(sym.st_info);
     bool function = type == STT_FUNC || type == STT_GNU_IFUNC;
@@ -84,7 +84,8 @@ static bool take_symbol(Dwfl_Module *module, int index, struct symbol *s)
     const char *version = memchr(s->name + 1, '@', len - 1);
     s->name_len = (uint32_t)(version ? (size_t)(version - s->name) : len);
     s->global = GELF_ST_BIND(sym.st_info) != STB_LOCAL;
-    s->rank = (uint8_t)((sym.st_size ? RANK_SIZED : 0) + (function ? RANK_FUNCTION : 0) + (s->global ? RANK_GLOBAL : 0));
+    s->rank =
+        (uint8_t)((sym.st_size ? RANK_SIZED : 0) + (function ? RANK_FUNCTION : 0) + (s->global ? RANK_GLOBAL : 0));
     return true;
 }
 

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_UNITS (1u << 20)     /* the largest browsers have about 50,000 */
-#define MAX_RANGES (1u << 24)    /* of all units of a module, and of all functions of a unit */
-#define MAX_SCAN_DIES (1u << 23) /* entries looked at in one unit: under a second */
-#define MAX_SCAN_DEPTH 64u       /* namespaces in namespaces; types and blocks too in the thorough scan */
-#define MAX_STEPS_BACK 32u       /* ranges that begin behind the one that holds the address */
+#define MAX_UNITS      (1u << 20) /* the largest browsers have about 50,000 */
+#define MAX_RANGES     (1u << 24) /* of all units of a module, and of all functions of a unit */
+#define MAX_SCAN_DIES  (1u << 23) /* entries looked at in one unit: under a second */
+#define MAX_SCAN_DEPTH 64u        /* namespaces in namespaces; types and blocks too in the thorough scan */
+#define MAX_STEPS_BACK 32u        /* ranges that begin behind the one that holds the address */
 
 static bool make_room(void **at, size_t n, size_t *cap, size_t size)
 {

@@ -31,7 +31,8 @@ static size_t frames(void *self, uint64_t address, struct named_frame *out)
     (void)self;
     if (address >= 0x405000)
         return 0;
-    out[0] = (struct named_frame){.name = "leaf", .system_name = "leaf", .file = "a.c", .line = (int64_t)address & 0xff};
+    out[0] =
+        (struct named_frame){.name = "leaf", .system_name = "leaf", .file = "a.c", .line = (int64_t)address & 0xff};
     out[1] = (struct named_frame){.name = "outer", .system_name = "outer", .file = "a.c", .line = 9, .start_line = 5};
     return address & 1 ? 2 : 1;
 }

@@ -42,6 +42,9 @@ static void on_timer(int sig, siginfo_t *info, void *context)
     int n = unw_backtrace(theirs, RECORD_MAX_FRAMES + 16), skip = 0;
     while (skip < n && (uint64_t)theirs[skip] != r.pc[0])
         skip++;
+    /* Interrupted in the trampoline that handlers return to: the first one found is this handler's own. */
+    if (skip + 1 < n && theirs[skip] == theirs[skip + 1])
+        skip++;
     int m = n - skip, ok = skip < n && m >= r.depth;
     for (int i = 0; ok && i < r.depth && i < m; i++) {
         uint64_t t = (uint64_t)theirs[skip + i];
@@ -135,9 +138,9 @@ static void judge(const char *what)
         for (int k = 0; k < 16 && (bad[i].ours[k] || bad[i].theirs[k]); k++)
             printf("    %#lx %#lx\n", bad[i].ours[k], bad[i].theirs[k]);
     }
-    /* libunwind itself stops early in a few prologues of libm; more than one in a hundred would be us. */
-    CHECK(same >= samples - samples / 100);
-    CHECK(complete >= samples - samples / 100);
+    /* libunwind itself errs now and then in a prologue; more than one in a thousand would be us. */
+    CHECK(same >= samples - samples / 1000);
+    CHECK(complete >= samples - samples / 1000);
     samples = same = complete = n_bad = 0;
 }
 

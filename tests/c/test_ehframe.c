@@ -146,7 +146,8 @@ static int damage(struct dl_phdr_info *info, size_t size, void *arg)
                 uint32_t n_rows = 0;
                 memcpy(copy, section, n);
                 copy[at] = change == 0 ? 0xff : change == 1 ? 0 : copy[at] ^ 0x80;
-                struct ehframe in = {copy, n, (uint64_t)(uintptr_t)section, info->dlpi_addr, info->dlpi_addr + (1u << 30)};
+                struct ehframe in = {copy, n, (uint64_t)(uintptr_t)section, info->dlpi_addr,
+                                     info->dlpi_addr + (1u << 30)};
                 CHECK(ehframe_rows(&in, &rows, &n_rows) == STATUS_OK);
                 free(rows);
             }

@@ -917,7 +917,10 @@ static void host_takes_listener(void)
     serve();
     int ours = highest_listener();
     CHECK(ours >= 960); /* out of the range that hosts close and reuse */
-    int fd = dial(), theirs = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = dial();
+    say(fd, "GET /foo HTTP/1.1\r\n\r\n", 21);
+    hear(fd, false);
+    int theirs = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     listen(theirs, 5);
     struct sockaddr_in a;
     socklen_t len = sizeof a;

@@ -7,7 +7,8 @@
 
 #include "work.h"
 
-namespace shop {
+namespace shop
+{
 
 template <typename T> [[gnu::always_inline]] inline T innermost(T rounds)
 {
