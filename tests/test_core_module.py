@@ -229,7 +229,7 @@ def test_diff_keeps_what_shrank_and_drops_what_stayed() -> None:
     nothing = Model.merge(models=[model, model], scales=(1, -1))
     assert len(nothing.values) == 0
     assert nothing.sample_types == model.sample_types
-    assert nothing.duration_nanos == 0
+    assert nothing.duration_nanos == 2 * model.duration_nanos
 
 
 def test_merge_of_one_is_the_profile_without_zeros() -> None:

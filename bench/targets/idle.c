@@ -1,5 +1,5 @@
-/* Sleeps argv[1] seconds and tells what that took. With -DTOOL_CPROF and BENCH_SERVE it serves meanwhile, and asks its
- * own server for the index afterwards. */
+/* Sleeps argv[1] seconds and tells what that took, perhaps recorded. With -DTOOL_CPROF and BENCH_SERVE it serves
+ * meanwhile, and asks its own server for the index afterwards. */
 #include "tool.h"
 
 #include <arpa/inet.h>
@@ -64,6 +64,7 @@ int main(int argc, char **argv)
     if (getenv("BENCH_SERVE") && cprof_serve("127.0.0.1:0") < 0)
         die(cprof_last_error());
 #endif
+    tool_start();
     sleep(1); /* what starting sets in motion is over */
     int64_t began = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     long switched = switches();
@@ -76,6 +77,7 @@ int main(int argc, char **argv)
     if (cprof_serve_addr())
         answered = ask(atoi(strrchr(cprof_serve_addr(), ':') + 1));
 #endif
+    tool_stop();
     printf("cpu_ns %lld\nswitches %ld\nthreads %d\ndescriptors %d\n", (long long)cpu_ns, switched, threads,
            descriptors);
     printf("rss_kib %ld\nanon_kib %ld\nanswered %d\n", rss_kib, anon_kib, answered);

@@ -33,18 +33,18 @@ extern "C" {
 enum cprof_status {
     CPROF_OK = 0,
     CPROF_ERR_NOMEM = -1,
-    CPROF_ERR_INVALID = -2,      /* an argument is out of its range */
-    CPROF_ERR_BUSY = -3,         /* already running */
-    CPROF_ERR_IN_USE = -4,       /* the address is taken by another socket */
-    CPROF_ERR_ADDRESS = -5,      /* the address cannot be read or does not resolve */
-    CPROF_ERR_DENIED = -6,       /* not allowed: beyond loopback, or by the kernel */
-    CPROF_ERR_SYSTEM = -7,       /* the kernel refused */
-    CPROF_ERR_MALFORMED = -8,    /* not a valid profile */
+    CPROF_ERR_INVALID = -2,   /* an argument is out of its range */
+    CPROF_ERR_BUSY = -3,      /* already running */
+    CPROF_ERR_IN_USE = -4,    /* the address is taken by another socket */
+    CPROF_ERR_ADDRESS = -5,   /* the address cannot be read or does not resolve */
+    CPROF_ERR_DENIED = -6,    /* not allowed: beyond loopback, or by the kernel */
+    CPROF_ERR_SYSTEM = -7,    /* the kernel refused */
+    CPROF_ERR_MALFORMED = -8, /* not a valid profile */
     CPROF_ERR_TOO_BIG = -9,
     CPROF_ERR_NOT_RUNNING = -10,
-    CPROF_ERR_DISABLED = -11,    /* CPROF_DISABLE is set */
+    CPROF_ERR_DISABLED = -11, /* CPROF_DISABLE is set */
     CPROF_ERR_UNSUPPORTED = -12,
-    CPROF_ERR_NO_CORE = -13      /* libcprof_core.so is missing or of another version */
+    CPROF_ERR_NO_CORE = -13 /* libcprof_core.so is missing or of another version */
 };
 
 #ifndef CPROF_DISABLE

@@ -63,7 +63,7 @@ static enum status duplicate(int fd, int *copy, struct reason *why)
 enum status recording_start(int fd, int hz, struct reason *why)
 {
     if (hz < 0)
-        return status_because(why, STATUS_INVALID, "%d Hz", hz);
+        return status_because(why, STATUS_INVALID, "a rate of %d Hz is not possible", hz);
     atfork_register(&fork_hooks);
     lock_take(&recording_lock);
     enum status status = STATUS_OK;

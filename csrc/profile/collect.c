@@ -1,6 +1,7 @@
 #include "profile/collect.h"
 
-#include <string.h>
+#include "profile/hash.h"
+#include "profile/rowindex.h"
 
 #define TRUNCATED_FRAME "<truncated>"
 
@@ -9,9 +10,7 @@ struct build {
     struct model *out;
     const struct maps *maps;
     const struct namer *namer;
-    struct vec_u64 pc;       /* addresses already turned into locations... */
-    struct vec_u32 location; /* ...and those, by open addressing on the address */
-    size_t pc_n;
+    struct rowindex by_address; /* locations of out */
     struct vec_u32 map_index;   /* maps->at[i] in the model, or MODEL_NONE while unused */
     struct vec_u32 map_unknown; /* of each model mapping: MODEL_HAS_* that some address lacked */
     struct vec_u32 map_inline;  /* of each model mapping: 1 if an address had inlined frames */
@@ -101,60 +100,18 @@ static enum status make_location(struct build *b, uint64_t address, uint32_t *in
     return status ? status : model_add_location(b->out, &l, index);
 }
 
-static size_t slot_of(const struct build *b, uint64_t address)
-{
-    size_t mask = b->pc.n - 1, at = (size_t)((address * UINT64_C(0x9e3779b97f4a7c15)) >> 20) & mask;
-    while (b->pc.at[at] && b->pc.at[at] != address)
-        at = (at + 1) & mask;
-    return at;
-}
-
-static enum status grow_slots(struct build *b)
-{
-    struct vec_u64 old_pc = b->pc;
-    struct vec_u32 old_location = b->location;
-    size_t n = old_pc.n ? old_pc.n * 2 : 1024;
-    b->pc = (struct vec_u64){0};
-    b->location = (struct vec_u32){0};
-    enum status status = STATUS_NOMEM;
-    if (vec_u64_reserve(&b->pc, n) && vec_u32_reserve(&b->location, n)) {
-        memset(b->pc.at, 0, n * sizeof *b->pc.at);
-        b->pc.n = b->location.n = n;
-        for (size_t i = 0; i < old_pc.n; i++) {
-            if (!old_pc.at[i])
-                continue;
-            size_t at = slot_of(b, old_pc.at[i]);
-            b->pc.at[at] = old_pc.at[i];
-            b->location.at[at] = old_location.at[i];
-        }
-        status = STATUS_OK;
-    }
-    vec_u64_fini(&old_pc);
-    vec_u32_fini(&old_location);
-    return status;
-}
-
 /* Each distinct address is named once: naming is what takes the time. */
 static enum status location_of(struct build *b, uint64_t address, uint32_t *index)
 {
-    if (!address)
-        address = 1; /* 0 marks a free slot; a jump through NULL may well be sampled */
-    if (b->pc_n * 2 >= b->pc.n) {
-        enum status status = grow_slots(b);
-        if (status)
-            return status;
-    }
-    size_t at = slot_of(b, address);
-    if (b->pc.at[at] != address) {
-        enum status status = make_location(b, address, index);
-        if (status)
-            return status;
-        b->pc.at[at] = address;
-        b->location.at[at] = *index;
-        b->pc_n++;
-    }
-    *index = b->location.at[at];
-    return STATUS_OK;
+    uint64_t hash = hash_word(b->by_address.seed, address);
+    struct rowindex_probe probe = rowindex_start(hash);
+    while (rowindex_next(&b->by_address, &probe, index))
+        if (b->out->location_address.at[*index] == address)
+            return STATUS_OK;
+    enum status status = rowindex_reserve(&b->by_address) ? make_location(b, address, index) : STATUS_NOMEM;
+    if (!status)
+        rowindex_put(&b->by_address, hash, *index);
+    return status;
 }
 
 static enum status pseudo_location(struct model *m, const char *name, uint32_t *index)
@@ -198,11 +155,9 @@ static void set_flags(struct build *b)
 
 static enum status start_build(struct build *b)
 {
-    if (!vec_u32_reserve(&b->map_index, b->maps->n + 1))
-        return STATUS_NOMEM;
     for (size_t i = 0; i < b->maps->n; i++)
-        b->map_index.at[i] = MODEL_NONE;
-    b->map_index.n = b->maps->n;
+        if (!vec_u32_push(&b->map_index, MODEL_NONE))
+            return STATUS_NOMEM;
     /* mapping[0] is the main program by convention: readers take "File:" from it. */
     uint32_t first;
     return b->maps->n ? intern_map(b, &b->maps->at[0], &first) : STATUS_OK;
@@ -212,6 +167,7 @@ enum status collect_model(const struct collect *c, const struct maps *maps, cons
                           struct model *out)
 {
     struct build b = {.out = out, .maps = maps, .namer = namer, .truncated = MODEL_NONE};
+    rowindex_init(&b.by_address);
     enum status status = start_build(&b);
     if (!status)
         status = stacktab_each(&c->stacks, add_stack, &b);
@@ -219,8 +175,7 @@ enum status collect_model(const struct collect *c, const struct maps *maps, cons
         status = collect_add_lost(out, "<lost: too many stacks>", c->stacks.refused[0], c->stacks.refused[1]);
     if (!status)
         set_flags(&b);
-    vec_u64_fini(&b.pc);
-    vec_u32_fini(&b.location);
+    rowindex_fini(&b.by_address);
     vec_u32_fini(&b.map_index);
     vec_u32_fini(&b.map_unknown);
     vec_u32_fini(&b.map_inline);

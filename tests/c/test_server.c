@@ -984,8 +984,25 @@ static void host_closes_all(void)
     server_stop();
 }
 
+/* A listener that is still ours but only fails: no spinning, and an end to it. */
+static void host_breaks_listener(void)
+{
+    struct timespec before, after;
+    http_limits.pause_ns = 20 * MS;
+    serve();
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    shutdown(highest_listener(), SHUT_RDWR);
+    wait_until_off();
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    CHECK((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 < 100);
+    serve();
+    ask("GET /foo", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
+    server_stop();
+}
+
 static void hostile_hosts(void)
 {
+    in_child(host_breaks_listener);
     in_child(host_takes_listener);
     in_child(host_takes_connection);
     in_child(host_closes_all);

@@ -13,7 +13,7 @@ namespace shop
 template <typename T> [[gnu::always_inline]] inline T innermost(T rounds)
 {
     T hash = 1;
-    for (T i = 0; i < rounds; i++)
+    for (T i = 0; i < rounds; i++)     // line of innermost
         hash = (hash ^ i) * 16777619u; // line of innermost
     return hash;
 }

@@ -40,10 +40,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", cprof_last_error());
         return 1;
     }
-    printf("http://%s/debug/pprof/\n", cprof_serve_addr());
-    fflush(stdout);
     for (int i = 0; i < n; i++)
         pthread_create(&threads[i], NULL, spin, NULL);
+    printf("http://%s/debug/pprof/\n", cprof_serve_addr());
+    fflush(stdout);
     while (getchar() != EOF)
         ;
     stop = 1;

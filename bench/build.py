@@ -1,0 +1,47 @@
+"""Compiles the targets, each once for every tool it is measured with."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+CPROF = str(Path(sys.executable).with_name("cprof"))
+FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
+
+
+def output_of(*command: str) -> str:
+    """What it prints, "" where it does not exist or fails."""
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def flags_of(tool: str) -> list[str] | None:
+    """What a program needs to link it; None where it is not installed."""
+    if tool == "cprof":
+        return shlex.split(output_of(CPROF, "config", "--cflags", "--libs")) or None
+    if tool == "gperftools":
+        flags = output_of("pkg-config", "--cflags", "--libs", "libprofiler")
+        return shlex.split(flags) or None
+    return []
+
+
+class Programs:
+    def __init__(self, sources: Path, scratch: Path) -> None:
+        self._sources = sources
+        self._scratch = scratch
+
+    @functools.cache  # noqa: B019 - one object per process
+    def path(self, target: str, tool: str) -> Path | None:
+        """The program targets/<target>.c with that tool; None where the tool is not installed."""
+        flags = flags_of(tool)
+        if flags is None:
+            return None
+        program = self._scratch / f"{target}-{tool}"
+        command = ["cc", *FLAGS, f"-DTOOL_{tool.upper()}", str(self._sources / f"{target}.c")]
+        subprocess.run([*command, *flags, "-lpthread", "-o", str(program)], check=True)
+        return program

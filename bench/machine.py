@@ -1,0 +1,40 @@
+"""The facts of the machine that the figures depend on; none that names it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import cprof
+from build import Programs, output_of
+
+
+def facts(programs: Programs) -> dict[str, str]:
+    return {
+        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "CPU": f"{os.cpu_count()} x {cpu_model()}",
+        "CPU timers": tick_rate(programs),
+        "gcc": output_of("cc", "-dumpfullversion") or "unknown",
+        "libc": os.confstr("CS_GNU_LIBC_VERSION") or "unknown",
+        "cprof": cprof.__version__,
+        "gperftools": output_of("pkg-config", "--modversion", "libprofiler") or "not installed",
+        "load at the start": f"{os.getloadavg()[0]:.1f}",
+    }
+
+
+def cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return "unknown"
+
+
+def tick_rate(programs: Programs) -> str:
+    program = programs.path("ticks", "bare")
+    assert program
+    out = subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout
+    said = dict(line.split() for line in out.splitlines())
+    asked, signals, ticks = (said[k] for k in ("asked_hz", "signals_hz", "ticks_hz"))
+    return f"{asked} Hz asked: {signals} signals/s that stand for {ticks} ticks/s (CONFIG_HZ)"

@@ -1,0 +1,272 @@
+"""The rows: what is run, what is read from it, and what must be true for it to count.
+
+A new row is a Configuration (name, environment, target, truth) in a Table. The first one of a
+table is what the others are compared with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import gperftools
+from truth import Got, Run, Truth, judge, read_cprof, read_gperftools
+
+import cprof
+
+READERS: dict[str, Callable[..., Got]] = {"cprof": read_cprof, "gperftools": read_gperftools}
+FRAMES = 30
+"""How deep targets/work.h goes."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    title: str
+    read: Callable[[Run], float]
+    against: str = "difference"
+    """To the first configuration: "difference" or "ratio"; "mean" compares with nothing."""
+    digits: int = 0
+
+
+@dataclass(frozen=True)
+class Configuration:
+    name: str
+    target: str
+    truth: Callable[[Run], Truth]
+    tool: str = "bare"
+    arguments: tuple[str, ...] = ()
+    """{seed} in them is the number of the round."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    hz: int = 0
+    repeat: int = 1
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    note: str
+    figures: tuple[Figure, ...]
+    configs: tuple[Configuration, ...]
+    rounds: int
+
+
+def said(name: str, scale: float = 1) -> Callable[[Run], float]:
+    return lambda run: run.said[name] * scale
+
+
+def nothing_recorded(run: Run) -> Truth:
+    return Truth("no profile", not run.profile.exists())
+
+
+def sampled(tool: str, least_depth: int = 0) -> Callable[[Run], Truth]:
+    """CPU time x rate, and each raised signal."""
+
+    def truth(run: Run) -> Truth:
+        expected = run.said.get("sent", 0) + run.said["cpu_ns"] * 1e-9 * run.hz
+        return judge(READERS[tool](run.profile), expected, least_depth)
+
+    return truth
+
+
+def recording(tool: str, hz: int, target: str, *arguments: str, depth: int = 0) -> Configuration:
+    return Configuration(
+        f"{tool}, {hz} Hz",
+        target,
+        sampled(tool, depth),
+        tool,
+        arguments,
+        {"BENCH_HZ": str(hz), "CPUPROFILE_FREQUENCY": str(hz)},
+        hz,
+    )
+
+
+def one_sample(quick: bool) -> Table:
+    batches = ("2", "1") if quick else ("5", "2")
+    return Table(
+        "The cost of one CPU sample",
+        f"""SIGPROF raised by a thread at itself, {FRAMES} frames and a few deep, by the same system
+        call for all. Warm: the same stack again and again, median of the time around the call.
+        Cold: after touching 8 MiB. Process: CPU time of all threads, divided by the samples, so
+        with draining the ring and the thread that does it. Each tool's own timer runs at 10 Hz
+        beside it.""",
+        (
+            Figure("warm, ns", said("warm_ns")),
+            Figure("cold, ns", said("cold_ns")),
+            Figure("process, ns", said("process_ns")),
+        ),
+        (
+            Configuration("empty handler", "sample", nothing_recorded, arguments=batches),
+            recording("cprof", 10, "sample", *batches, depth=FRAMES),
+            recording("gperftools", 10, "sample", *batches, depth=FRAMES),
+        ),
+        3 if quick else 9,
+    )
+
+
+def slowdown(quick: bool) -> Table:
+    work = "50000" if quick else "200000"
+    tools = [(t, hz) for hz in (100, 250, 1000) for t in ("cprof", "gperftools")]
+    return Table(
+        "Slowdown of a CPU-bound program",
+        f"""A fixed amount of work on 2 threads, {FRAMES} frames and a few deep: CPU time of the
+        process between start and stop. What starting and stopping add is the next table.""",
+        (Figure("CPU s", said("cpu_ns", 1e-9), "ratio", 3),),
+        (
+            Configuration("bare", "burn", nothing_recorded, arguments=(work,)),
+            Configuration("cprof linked, off", "burn", nothing_recorded, "cprof", (work,)),
+            *(recording(tool, hz, "burn", work, depth=FRAMES) for tool, hz in tools),
+        ),
+        3 if quick else 9,
+    )
+
+
+def one_recording(quick: bool) -> Table:
+    work = "20000"
+    return Table(
+        "The fixed cost of one recording",
+        """The same program with a tenth of the work: CPU time of the whole process, so with loading
+        the library, reading unwind tables, and writing the profile. cprof's file has function
+        names and lines in it; that of gperftools has addresses, named later by who reads it.""",
+        (
+            Figure("CPU, ms", lambda run: run.cpu_s * 1e3, digits=1),
+            Figure("wall, ms", lambda run: run.wall_s * 1e3, digits=1),
+        ),
+        (
+            Configuration("bare", "burn", nothing_recorded, arguments=(work,)),
+            *(recording(tool, 250, "burn", work, depth=FRAMES) for tool in READERS),
+        ),
+        5 if quick else 15,
+    )
+
+
+def loaded(expected: str) -> Callable[[Run], Truth]:
+    """What is linked is in the address space, and cprof's core, which does the work, is not."""
+
+    def truth(run: Run) -> Truth:
+        found = [name for name in ("libcprof", "libcprof_core", "libprofiler") if run.said[name]]
+        return Truth(f"loaded: {', '.join(found) or 'nothing'}", found == expected.split())
+
+    return truth
+
+
+def start_up(quick: bool) -> Table:
+    repeat = 20 if quick else 100
+
+    def row(name: str, tool: str, expected: str) -> Configuration:
+        return Configuration(name, "nothing", loaded(expected), tool, repeat=repeat)
+
+    return Table(
+        "Starting a program that does nothing",
+        f"""Linked and never switched on, beside the same program not linked. A round is the median
+        of {repeat} executions, which read their own memory map and end.""",
+        (
+            Figure("CPU, us", lambda run: run.cpu_s * 1e6),
+            Figure("wall, us", lambda run: run.wall_s * 1e6),
+        ),
+        (
+            row("not linked", "bare", ""),
+            row("cprof linked, off", "cprof", "libcprof"),
+            row("gperftools linked, off", "gperftools", "libprofiler"),
+        ),
+        5 if quick else 9,
+    )
+
+
+def serving(code: int) -> Callable[[Run], Truth]:
+    def truth(run: Run) -> Truth:
+        answer = int(run.said["answered"])
+        return Truth(f"server answered {answer}" if answer else "no server", answer == code)
+
+    return truth
+
+
+def recording_idle(run: Run) -> Truth:
+    """A profile was written, with next to nothing in it."""
+    ticks = READERS[run.tool](run.profile).ticks
+    return Truth(f"recorded {ticks} ticks", ticks <= 5)
+
+
+def idle(quick: bool) -> Table:
+    seconds = "1" if quick else "5"
+    serve, record = {"BENCH_SERVE": "1"}, {"BENCH_HZ": "100", "CPUPROFILE_FREQUENCY": "100"}
+
+    def row(name: str, tool: str, truth: Callable[[Run], Truth], **env: str) -> Configuration:
+        return Configuration(name, "idle", truth, tool, (seconds,), env)
+
+    return Table(
+        "Idle",
+        f"""A program that sleeps {seconds} s. The one with the server on asks it for its index
+        afterwards.""",
+        (
+            Figure(f"CPU in {seconds} s, us", said("cpu_ns", 1e-3)),
+            Figure("context switches", said("switches")),
+            Figure("threads", said("threads")),
+            Figure("descriptors", said("descriptors")),
+            Figure("RSS, KiB", said("rss_kib")),
+            Figure("of it anonymous", said("anon_kib")),
+        ),
+        (
+            row("not linked", "bare", serving(0)),
+            row("cprof linked, off", "cprof", serving(0)),
+            row("cprof, server on", "cprof", serving(200), **serve),
+            row("cprof, recording at 100 Hz", "cprof", recording_idle, **record),
+            row("gperftools, recording at 100 Hz", "gperftools", recording_idle, **record),
+        ),
+        2 if quick else 3,
+    )
+
+
+def in_three_and_one(run: Run) -> tuple[int, int]:
+    """Ticks of the two functions: by name where the tool names them, else by address."""
+    ticks = {"three": 0, "one": 0}
+    if run.tool == "cprof":
+        for sample in cprof.load(str(run.profile)).samples:
+            for name in {frame.name for frame in sample.frames} & ticks.keys():
+                ticks[name] += sample.values[0]
+    else:
+        for record in gperftools.load(run.profile).records:
+            for name in ticks:
+                low, high = run.said[f"{name}_low"], run.said[f"{name}_high"]
+                ticks[name] += record.samples * any(low <= pc < high for pc in record.pcs)
+    return ticks["three"], ticks["one"]
+
+
+def share(run: Run) -> float:
+    three, one = in_three_and_one(run)
+    return three / (three + one)
+
+
+def share_error(run: Run) -> float:
+    return share(run) - run.said["true_share"]
+
+
+def share_standard_errors(run: Run) -> float:
+    true = run.said["true_share"]
+    return share_error(run) / math.sqrt(true * (1 - true) / sum(in_three_and_one(run)))
+
+
+def shares(quick: bool) -> Table:
+    arguments = ("20000" if quick else "50000", "{seed}")
+    tools = [(t, hz) for hz in (100, 250) for t in ("cprof", "gperftools")]
+    return Table(
+        "The truth of the profile",
+        """Units of equal work, three of four in one function and the rest in another, in an order
+        that is drawn; the program counts them. Error: what the profile says of the first function,
+        less what the program counted; a sampler owes about one standard error, sqrt(p (1 - p) /
+        samples). Means of the rounds.""",
+        (
+            Figure("share, %", lambda run: 100 * share(run), "mean", 1),
+            Figure("error, points", lambda run: 100 * share_error(run), "mean", 1),
+            Figure("error, standard errors", share_standard_errors, "mean", 1),
+        ),
+        tuple(recording(tool, hz, "shares", *arguments) for tool, hz in tools),
+        3 if quick else 10,
+    )
+
+
+MAKERS = (one_sample, slowdown, one_recording, start_up, idle, shares)
+
+
+def tables(quick: bool) -> list[Table]:
+    return [make(quick) for make in MAKERS]
