@@ -11,6 +11,8 @@ from pathlib import Path
 CPROF = str(Path(sys.executable).with_name("cprof"))
 FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
 
+KEEP = ("-Wl,--push-state,--no-as-needed", "-Wl,--pop-state")
+
 
 def output_of(*command: str) -> str:
     """What it prints, "" where it does not exist or fails."""
@@ -25,8 +27,9 @@ def flags_of(tool: str) -> list[str] | None:
     if tool == "cprof":
         return shlex.split(output_of(CPROF, "config", "--cflags", "--libs")) or None
     if tool == "gperftools":
-        flags = output_of("pkg-config", "--cflags", "--libs", "libprofiler")
-        return shlex.split(flags) or None
+        flags = shlex.split(output_of("pkg-config", "--cflags", "--libs", "libprofiler"))
+        # As cprof's own flags say: linked, even by a program that calls nothing of it.
+        return [KEEP[0], *flags, KEEP[1]] if flags else None
     return []
 
 

@@ -24,7 +24,7 @@ def total_ticks(profile: cprof.Profile) -> int:
 def assert_share(part: int, whole: int, truth: float, sigmas: float = 4.0) -> None:
     """part of whole is a binomial draw around truth: within so many standard errors, and enough of
     it."""
-    assert whole >= 100, f"{whole} samples prove nothing"
+    assert whole >= 60, f"{whole} samples prove nothing"
     error = math.sqrt(truth * (1 - truth) / whole)
     got = part / whole
     assert abs(got - truth) <= sigmas * error, (
