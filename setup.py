@@ -34,7 +34,7 @@ HEADERS = {
 }
 PROGRAMS = {"make": "make", "protoc-c": "protobuf-c-compiler"}
 BUILT_SUFFIXES = {".so", ".pyc", ".new"}
-EXCLUDED_FROM_SDIST = {"build", "demo", "dist", "__pycache__", "lib", "include"}
+BUILT_FOLDERS = {"build", "demo", "dist", "__pycache__", "lib", "include"}
 
 
 def read(path: str) -> str:
@@ -114,21 +114,21 @@ class BuildCore(build_ext):
 
 
 class SourceDist(sdist):
-    """Everything git would give, without a MANIFEST.in to keep in step."""
+    """The whole tree but what was built, without a MANIFEST.in to keep in step."""
 
-    def add_defaults(self) -> None:
-        super().add_defaults()
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        kept = [f for f in files if not is_built(Path(f))]
         for top in ("csrc", "cprof", "tests", "examples", "bench", "docs", "notebooks", ".ci"):
-            for path in (ROOT / top).rglob("*"):
-                parts = path.relative_to(ROOT).parts
-                built = (
-                    EXCLUDED_FROM_SDIST.intersection(parts[:-1]) or path.suffix in BUILT_SUFFIXES
-                )
-                if path.is_file() and not built:
-                    self.filelist.append(str(path.relative_to(ROOT)))
+            paths = [path.relative_to(ROOT) for path in (ROOT / top).rglob("*") if path.is_file()]
+            kept += [str(path) for path in paths if not is_built(path)]
         for name in ("Makefile", "LICENSE", "README.md", ".clang-format", ".clang-tidy"):
             if (ROOT / name).exists():
-                self.filelist.append(name)
+                kept.append(name)
+        super().make_release_tree(base_dir, sorted(set(kept)))
+
+
+def is_built(path: Path) -> bool:
+    return path.suffix in BUILT_SUFFIXES or not BUILT_FOLDERS.isdisjoint(path.parts[:-1])
 
 
 commands: dict[str, Any] = {"build_ext": BuildCore, "sdist": SourceDist}
@@ -178,6 +178,7 @@ setup(
             "ruff==0.14.4",
             "mypy==1.18.2",
             "types-setuptools",
+            "types-Markdown",
             "markdown>=3.4",
         ],
     },

@@ -32,14 +32,14 @@ static enum status split(const char *text, struct halves *out, struct reason *wh
         host = text + 1;
         end = strchr(text, ']');
         if (!end || end[1] != ':')
-            return status_because(why, STATUS_ADDRESS, "cannot read the address \"%.100s\": want [host]:port", text);
+            return status_because(why, STATUS_ADDRESS, "cannot read \"%.100s\": want [host]:port", text);
         out->port = end + 2;
     } else {
         end = strrchr(text, ':');
         if (!end)
             return status_because(why, STATUS_ADDRESS, "the address \"%.100s\" has no port", text);
         if (memchr(text, ':', (size_t)(end - text)))
-            return status_because(why, STATUS_ADDRESS, "the address \"%.100s\" has too many colons: write [host]:port", text);
+            return status_because(why, STATUS_ADDRESS, "\"%.100s\" has too many colons: want [host]:port", text);
         out->port = end + 1;
     }
     size_t n = (size_t)(end - host);

@@ -240,7 +240,8 @@ static bool turn(void)
 void loop_close(void)
 {
     /* evhttp closes its connections, and the base its pipe, by number. */
-    if (!peers_intact(true) || (pipe_fd[0].fd >= 0 && !(descriptor_intact(&pipe_fd[0]) && descriptor_intact(&pipe_fd[1]))))
+    bool pipe_gone = pipe_fd[0].fd >= 0 && !(descriptor_intact(&pipe_fd[0]) && descriptor_intact(&pipe_fd[1]));
+    if (pipe_gone || !peers_intact(true))
         given_up = true;
     if (given_up)
         peers_abandon();

@@ -7,7 +7,7 @@
 const struct route routes[] = {
     {"cmdline", "The command line invocation of the current program", false, cmdline_serve},
     {"profile", "CPU profile. The seconds GET parameter says how long to record, 30 if absent.", false, profile_serve},
-    {"symbol", "Names for the program counters given in the query or in a POST body, separated by +.", true, symbol_serve},
+    {"symbol", "Names of the program counters in the query or a POST body, separated by +.", true, symbol_serve},
     {0},
 };
 

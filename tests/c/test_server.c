@@ -45,12 +45,13 @@ struct capture {
 };
 
 static _Atomic int captures_open, captures_cancelled, captures_finished, finishing;
+static _Atomic uint32_t rates_asked; /* all of them or-ed: CHECK is for the main thread only */
 static _Atomic bool capture_refuses, finish_fails, finish_waits;
 static _Atomic size_t finish_bytes;
 
 enum status capture_start(uint32_t hz, struct capture **out, struct reason *why)
 {
-    CHECK_INT(hz, 0);
+    rates_asked |= hz;
     if (capture_refuses)
         return status_because(why, STATUS_BUSY, "SIGPROF is taken");
     *out = calloc(1, sizeof **out);
@@ -258,6 +259,7 @@ static void stop(void)
 {
     CHECK_INT(server_stop(), STATUS_OK);
     CHECK_INT(captures_open, 0);
+    CHECK_INT(rates_asked, 0);
 }
 
 static int count_fds(void)
