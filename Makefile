@@ -17,7 +17,11 @@ CSTD := -std=gnu11 -fPIC -fvisibility=hidden -ftls-model=initial-exec
 
 CPPFLAGS_ALL = -D_GNU_SOURCE= -Icsrc -I$(BUILD)/gen $(CPPFLAGS)
 CFLAGS_ALL   = $(CSTD) $(OPT) $(WARN) $(CFLAGS)
-CORE_LIBS   := -levent_extra -levent_core -lprotobuf-c -lz -ldw -lelf -l:libiberty.a -lpthread
+
+# Inside the core and hidden where the static library is there and position-independent: then no symbol of the host can
+# take a dependency's place, and none of ours the host's. libdw.a is not position-independent on Debian.
+inside     = $(if $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
+CORE_LIBS := $(foreach l,event_extra event_core protobuf-c z iberty,$(call inside,$(l))) -ldw -lelf -lpthread
 
 # The rooms of the core, left to right: a file includes only its own room and rooms before it (tests/test_layers.py).
 ROOMS     := base base/any sig sampler profile symbol encode http api
@@ -88,15 +92,15 @@ C_FILES = $(shell git ls-files -co --exclude-standard 'csrc/*.[ch]' 'tests/*.[ch
 
 lint: build .venv/.test ## clang-format, clang-tidy, ruff, mypy --strict
 	@.ci/install test
-	clang-format-14 --dry-run --Werror $(C_FILES)
-	clang-tidy-14 --quiet $(CORE_SRC) csrc/door/linked.c -- -std=gnu11 $(CPPFLAGS_ALL)
+	@clang-format-14 --dry-run --Werror $(C_FILES)
+	@clang-tidy-14 --quiet $(CORE_SRC) csrc/door/linked.c -- -std=gnu11 $(CPPFLAGS_ALL)
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
 fmt: .venv/.test ## Format C and Python
 	@.ci/install test
-	clang-format-14 -i $(C_FILES)
+	@clang-format-14 -i $(C_FILES)
 	.venv/bin/ruff check --fix -q
 	.venv/bin/ruff format -q
 
@@ -127,7 +131,7 @@ $(BUILD)/libcprof_core.so: $(CORE_OBJ)
 	    -Wl,--exclude-libs,ALL -Wl,--no-undefined -o $@ $^ $(CORE_LIBS)
 
 $(BUILD)/libcprof.so: $(FRONT_OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libcprof.so -Wl,-z,now,-z,relro -Wl,--no-undefined -o $@ $^ -ldl
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libcprof.so -Wl,-z,now,-z,relro,-z,nodelete -Wl,--no-undefined -o $@ $^ -ldl
 
 objects: $(CORE_OBJ) $(FRONT_OBJ)
 

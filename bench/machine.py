@@ -20,8 +20,14 @@ def facts(programs: Programs) -> dict[str, str]:
         "libc": os.confstr("CS_GNU_LIBC_VERSION") or "unknown",
         "cprof": cprof.__version__,
         "gperftools": output_of("pkg-config", "--modversion", "libprofiler") or "not installed",
+        "debug files of system libraries": debug_files(),
         "load at the start": f"{os.getloadavg()[0]:.1f}",
     }
+
+
+def debug_files() -> str:
+    """cprof reads those of each library that has samples in it, when it writes the profile."""
+    return "installed" if Path("/usr/lib/debug/.build-id").is_dir() else "not installed"
 
 
 def cpu_model() -> str:

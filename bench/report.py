@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import statistics
 import textwrap
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rows import Configuration, Figure, Table
-from truth import Truth
+from truth import LEAST, MOST, NOT_INSTALLED, Truth, summary
 
 HEAD = """\
 # What cprof costs, beside others
@@ -20,8 +19,8 @@ its rounds. Bold is the median difference from the first row, or ratio to it, ta
 round; in brackets the smallest and the largest.
 
 Every row shows, from the same runs, what makes it valid: samples got against CPU time x rate. A
-round with less than 90 % of them (or more than 1 / 0.9) does not count; a row of which half or more
-rounds do not is void and has no figures.
+round with less than {least:.0%} of them (or more than {most:.0%}) does not count; a row of which
+half or more rounds do not is void and has no figures.
 """
 
 
@@ -36,7 +35,9 @@ class Results:
 
 
 def markdown(results: Sequence[Results], facts: dict[str, str], seconds: float, quick: bool) -> str:
-    head = HEAD.format(minutes=max(1, seconds / 60), quick=" (--quick)" if quick else "")
+    head = HEAD.format(
+        minutes=max(1, seconds / 60), quick=" (--quick)" if quick else "", least=LEAST, most=MOST
+    )
     parts = [head, *(f"- {k}: {v}" for k, v in facts.items())]
     for result in results:
         note = textwrap.fill(" ".join(result.table.note.split()), 100)
@@ -63,12 +64,12 @@ def _is_void(truths: Sequence[Truth]) -> bool:
 
 
 def _truth(truths: Sequence[Truth]) -> str:
-    """The commonest words of the rounds that count, or of those that made the row void."""
+    """Of the rounds that count, or of those that made the row void."""
     void = _is_void(truths)
-    text = Counter(t.text for t in truths if t.valid != void).most_common(1)[0][0]
-    left_out = sum(not t.valid for t in truths)
+    text = summary([t for t in truths if t.valid != void])
     if void:
-        return text if text == "not installed" else f"void: {text}"
+        return text if text == NOT_INSTALLED else f"void: {text}"
+    left_out = sum(not t.valid for t in truths)
     return f"{text}; {left_out} void" if left_out else text
 
 

@@ -19,13 +19,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import cprof
 import machine
+from build import Programs
 from report import Results, markdown
 from rows import Configuration, Table, tables
-from truth import Run, Truth
-
-import cprof
-from build import Programs
+from truth import NOT_INSTALLED, Run, Truth
 
 HERE = Path(__file__).resolve().parent
 TIMEOUT_S = 120
@@ -100,21 +99,23 @@ def attempt(
     """One run of one configuration; no figures where it does not count."""
     program = programs.path(config.target, config.tool)
     if program is None:
-        return None, Truth("not installed", False)
+        return None, Truth(False, NOT_INSTALLED)
     try:
         run = execute(config, program, scratch, seed)
         truth = config.truth(run)
         values = [figure.read(run) for figure in table.figures] if truth.valid else None
     except (Failed, OSError, ValueError, cprof.Error) as error:
-        return None, Truth(str(error), False)
+        return None, Truth(False, str(error))
     return values, truth
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measures cprof beside gperftools.")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: a minute")
-    parser.add_argument("--only", metavar="WORD", default="", help="tables with WORD in the title")
-    parser.add_argument("-o", "--output", type=Path, default=HERE / "RESULTS.md")
+    parser.add_argument(
+        "--only", metavar="WORD", default="", help="print tables with WORD in the title"
+    )
+    parser.add_argument("-o", "--output", type=Path, help="instead of bench/RESULTS.md")
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cprof-bench-") as name:
@@ -125,8 +126,9 @@ def main() -> None:
         done = [measure(table, programs, scratch) for table in chosen]
     seconds = time.monotonic() - began
     text = markdown(done, facts, seconds, options.quick)
-    options.output.write_text(text)
     print(text)
+    if options.output or not options.only:
+        (options.output or HERE / "RESULTS.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cprof
 import gperftools
 
-import cprof
+NOT_INSTALLED = "not installed"
 
-LEAST = 0.9
-"""A run is void below this part of what was expected, and above its inverse."""
+LEAST, MOST = 0.9, 1.25
+"""A run is void below and above these parts of what was expected. More than it is no loss, and
+ITIMER_PROF, which counts whole kernel ticks, gives it on a busy machine; twice would be a fault."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Truth:
-    text: str
-    valid: bool
-
-
-@dataclass(frozen=True)
 class Got:
     """A profile, however it is written."""
 
@@ -47,6 +44,15 @@ class Got:
     """Ticks that the tool says it lost."""
     depth: int
     """Frames of the stack that has most ticks, without those that were inlined."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    valid: bool
+    text: str = ""
+    """Where it is not a count of samples."""
+    got: Got | None = None
+    expected: float = 0
 
 
 def read_cprof(path: Path) -> Got:
@@ -77,13 +83,20 @@ def _depth_of_most(stacks: Iterable[tuple[int, int]]) -> int:
 
 
 def judge(got: Got, expected: float, least_depth: int = 0) -> Truth:
-    """Ticks against expected, samples too where they differ, and stacks of the asked depth."""
-    text = f"{got.ticks} ticks of {expected:.0f}"
-    if got.samples != got.ticks:
-        text = f"{got.samples} samples standing for {text}"
-    if got.lost:
-        text += f", {got.lost} lost"
-    if least_depth:
-        text += f", {got.depth} frames deep"
-    enough = LEAST * expected <= got.ticks <= expected / LEAST
-    return Truth(text, expected > 0 and enough and got.depth >= least_depth)
+    """Enough ticks, and stacks of the asked depth."""
+    enough = LEAST * expected <= got.ticks <= MOST * expected
+    return Truth(expected > 0 and enough and got.depth >= least_depth, got=got, expected=expected)
+
+
+def summary(truths: Sequence[Truth]) -> str:
+    """Of the rounds of a row: sums, and the round that got least of what it should."""
+    counts = [(t.got, t.expected) for t in truths if t.got]
+    if not counts:
+        return Counter(t.text for t in truths).most_common(1)[0][0]
+    samples, ticks = sum(g.samples for g, _ in counts), sum(g.ticks for g, _ in counts)
+    lost, worst = sum(g.lost for g, _ in counts), min(g.ticks / e for g, e in counts if e)
+    text = f"{ticks} ticks" if samples != ticks else f"{samples} samples"
+    if samples != ticks:
+        text = f"{samples} samples standing for {text}"
+    text += f" of {sum(e for _, e in counts):.0f} (worst round {worst:.0%})"
+    return text + (f", {lost} lost" if lost else "") + f", {min(g.depth for g, _ in counts)} deep"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+
 from harness import TARGETS, Running, compile_program
 
 Build = Callable[..., Path]

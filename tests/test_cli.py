@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from profiles import folded, rich
-from test_fetch import PROFILE, as_go, reply, serving
 
 import cprof
 from cprof.cli import COMMANDS
+from profiles import folded, rich
+from test_fetch import PROFILE, as_go, reply, serving
 
 PACKAGE_PARENT = str(Path(cprof.__file__).resolve().parent.parent)
 ENVIRONMENT = {**os.environ, "PYTHONPATH": PACKAGE_PARENT, "LC_ALL": "C.UTF-8"}

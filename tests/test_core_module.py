@@ -12,10 +12,10 @@ import weakref
 from collections.abc import Sequence
 
 import pytest
-from profiles import Builder, block, folded, number, rich
 
 from cprof import _core
 from cprof._core import CoreError, Model
+from profiles import Builder, block, folded, number, rich
 
 NONE = 0xFFFFFFFF
 HEADER = ("sample_types", "period_type", "period", "time_nanos", "duration_nanos")

@@ -6,9 +6,8 @@ import re
 import subprocess
 import sys
 
-from harness import ROOT
-
 import cprof
+from harness import ROOT
 
 
 def test_the_demo() -> None:

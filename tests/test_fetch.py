@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from profiles import rich
 
 import cprof
 from cprof import _progress
 from cprof._target import resolve
+from profiles import rich
 
 PROFILE = rich().zipped()
 UNKNOWN = b"Unknown profile\n"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from profiles import Builder, folded, rich
-from require import require_chromium
 
 import cprof
+from profiles import Builder, folded, rich
+from require import require_chromium
 
 HOSTILE = (
     "</script><script>document.title='owned'</script>",

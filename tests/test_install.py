@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from harness import ROOT
 
 SUPPORTED = [(3, minor) for minor in range(9, 14)]

@@ -9,12 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+import cprof
 from conftest import Build, Start
 from harness import Reply, Running
 from require import require_go
 from shares import assert_share
-
-import cprof
 
 NOSNIFF = ("x-content-type-options", "nosniff")
 TEXT = "text/plain; charset=utf-8"

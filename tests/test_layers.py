@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from harness import ROOT
 
 import cprof
+from harness import ROOT
 
 CSRC = ROOT / "csrc"
 OBJECTS = ROOT / "build" / "c" / "obj"
@@ -118,6 +118,16 @@ def test_the_front_needs_libc_only() -> None:
         ["readelf", "-dW", str(LIB / "libcprof.so")], check=True, capture_output=True, text=True
     ).stdout
     assert re.findall(r"NEEDED.*\[(.+)\]", out) == ["libc.so.6"]
+
+
+def test_the_core_brings_few_libraries_into_a_host() -> None:
+    out = subprocess.run(
+        ["readelf", "-dW", str(LIB / "libcprof_core.so")],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert set(re.findall(r"NEEDED.*\[(.+)\]", out)) == {"libc.so.6", "libdw.so.1", "libelf.so.1"}
 
 
 @pytest.mark.parametrize("name", ["libcprof.so", "libcprof_core.so"])

@@ -8,11 +8,10 @@ import socket
 import subprocess
 from pathlib import Path
 
+import cprof
 from conftest import Build, Start
 from harness import Running, cprof_command, eventually, http
 from shares import assert_share, ticks_in
-
-import cprof
 
 
 def test_known_functions_come_out_three_to_one_with_right_lines(build: Build, start: Start) -> None:
@@ -191,6 +190,15 @@ def test_the_header_is_plain_c99_and_cpp(tmp_path: Path) -> None:
         source.write_text("#include <cprof.h>\n")
         command = [*compiler, "-pedantic", "-Wall", "-Wextra", "-Werror", f"-I{header}", "-c"]
         subprocess.run([*command, str(source), "-o", "/dev/null"], check=True)
+
+
+def test_a_host_with_functions_named_like_our_dependencies(build: Build, start: Start) -> None:
+    """A host that exported its own crc32 was called by our zlib: every profile was broken."""
+    target = start(build("hijack.c", flags=["-rdynamic", "-fno-builtin"]))
+    profile = cprof.fetch(target.url(), "cpu", seconds=1)
+    assert profile.sample_types
+    assert target.stop() == 0
+    assert "was called" not in target.stderr()
 
 
 def test_closing_ends_the_threads(build: Build, start: Start) -> None:

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from profiles import Builder, folded, rich
-from require import require_matplotlib
 
 import cprof
 import cprof._units as units
+from profiles import Builder, folded, rich
+from require import require_matplotlib
 
 PACKAGE_PARENT = str(Path(cprof.__file__).resolve().parent.parent)
 

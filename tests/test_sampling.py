@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import Build, Start
-from shares import assert_share, function_names, ticks_in, total_ticks
 
 import cprof
+from conftest import Build, Start
+from shares import assert_share, function_names, ticks_in, total_ticks
 
 
 def printed(text: str, name: str) -> float:

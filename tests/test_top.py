@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from profiles import Builder, folded, rich
-from require import require_go
 
 import cprof
+from profiles import Builder, folded, rich
+from require import require_go
 
 MS = 1_000_000
 HEAP = (

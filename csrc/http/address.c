@@ -1,4 +1,4 @@
-#define _GNU_SOURCE
+
 #include "http/address.h"
 
 #include <arpa/inet.h>
@@ -39,7 +39,7 @@ static enum status split(const char *text, struct halves *out, struct reason *wh
         if (!end)
             return status_because(why, STATUS_ADDRESS, "the address \"%.100s\" has no port", text);
         if (memchr(text, ':', (size_t)(end - text)))
-            return status_because(why, STATUS_ADDRESS, "\"%.100s\" has too many colons: want [host]:port", text);
+            return status_because(why, STATUS_ADDRESS, "too many colons in \"%.100s\": want [host]:port", text);
         out->port = end + 1;
     }
     size_t n = (size_t)(end - host);
@@ -52,7 +52,8 @@ static enum status split(const char *text, struct halves *out, struct reason *wh
 
 static enum status resolve(const char *host, const char *port, struct address *out, struct reason *why)
 {
-    struct addrinfo want = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    struct addrinfo want = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
     int err = getaddrinfo(host, port, &want, &found);
     if (err == EAI_NONAME) {

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 
 #define ADDRESS_DEFAULT "127.0.0.1:6060" /* what "1" means */
-#define ADDRESS_ROOM 64                  /* "[ffff:…:ffff]:65535" and its NUL */
+#define ADDRESS_ROOM    64               /* "[ffff:…:ffff]:65535" and its NUL */
 
 struct address {
     struct sockaddr_storage sa;

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE
+
 #include "http/routes.h"
 
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STEP 4096
+#define STEP      4096
 #define MAX_BYTES (4 << 20) /* above the kernel's limit for arguments at the usual stack limit of 8 MiB (2 MiB) */
 
 void cmdline_serve(struct exchange *ex)

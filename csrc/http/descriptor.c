@@ -1,4 +1,4 @@
-#define _GNU_SOURCE
+
 #include "http/descriptor.h"
 
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 /* Above what programs reach and below FD_SETSIZE and the usual soft limit of 1024, so that the kernel's
  * table of descriptors does not grow beyond the 1024 entries it has steps for. */
 #define HIGH_FD 960
-#define LEAVE 64 /* to the host, where its limit is lower */
+#define LEAVE   64 /* to the host, where its limit is lower */
 
 struct descriptor descriptor_of(int fd)
 {

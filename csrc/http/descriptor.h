@@ -16,7 +16,10 @@ struct descriptor {
     ino_t ino;
 };
 
-#define DESCRIPTOR_NONE {.fd = -1}
+#define DESCRIPTOR_NONE                                                                                                \
+    {                                                                                                                  \
+        .fd = -1                                                                                                       \
+    }
 
 /* Remembers fd where it is. */
 struct descriptor descriptor_of(int fd);

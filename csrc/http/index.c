@@ -52,7 +52,9 @@ static void put_status(struct buf *out)
     put_count(out, "threads not covered", s.threads_uncovered, true);
     put_count(out, "SIGPROFs passed on", s.foreign, false);
     buf_printf(out, "<tr><td>SIGPROF handler</td><td class=\"n%s\">%s</td></tr>\n", s.stolen ? " bad" : "",
-               s.stolen ? "replaced by the program" : s.hz ? "ours" : "not needed now");
+               s.stolen ? "replaced by the program"
+               : s.hz   ? "ours"
+                        : "not needed now");
     buf_puts(out, "</tbody>\n</table>\n<p>Totals since the start of the process.</p>\n");
 }
 

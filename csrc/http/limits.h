@@ -11,21 +11,21 @@
 #define LIMITS_PEERS_MAX 256 /* connections at once; beyond it accepting pauses */
 
 struct http_limits {
-    uint32_t peers;       /* at most LIMITS_PEERS_MAX */
-    size_t header_bytes;  /* request line, and all header lines together */
+    uint32_t peers;      /* at most LIMITS_PEERS_MAX */
+    size_t header_bytes; /* request line, and all header lines together */
     size_t body_bytes;
-    size_t ahead_bytes;   /* what a client may send while its request is being answered */
-    size_t input_bytes;   /* unread requests of all connections together: 256 × 1 MiB would be too much */
-    int64_t request_ns;   /* from accepting, or the end of the last answer, to the end of the next request:
-                             idling, and a client that sends one byte now and then */
-    int64_t stall_ns;     /* an answer of which the client takes nothing */
-    int64_t answer_ns;    /* an answer, from its first byte to its last: one byte now and then */
-    int64_t pause_ns;     /* accepting rests that long when the process has no descriptor left */
+    size_t ahead_bytes; /* what a client may send while its request is being answered */
+    size_t input_bytes; /* unread requests of all connections together: 256 × 1 MiB would be too much */
+    int64_t request_ns; /* from accepting, or the end of the last answer, to the end of the next request:
+                           idling, and a client that sends one byte now and then */
+    int64_t stall_ns;   /* an answer of which the client takes nothing */
+    int64_t answer_ns;  /* an answer, from its first byte to its last: one byte now and then */
+    int64_t pause_ns;   /* accepting rests that long when the process has no descriptor left */
 };
 
 extern struct http_limits http_limits;
 
-#define LIMITS_ACCEPT_FAILURES 8 /* in a row and not for want of descriptors: the server switches itself off */
-#define LIMITS_IDLE_TURNS 1000   /* wake-ups in a row in which nothing moved: likewise */
+#define LIMITS_ACCEPT_FAILURES 8    /* in a row and not for want of descriptors: the server switches itself off */
+#define LIMITS_IDLE_TURNS      1000 /* wake-ups in a row in which nothing moved: likewise */
 
 #endif

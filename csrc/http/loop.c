@@ -1,20 +1,18 @@
-#define _GNU_SOURCE
 #include "http/loop.h"
 
 #include "http/exchange.h"
 #include "http/limits.h"
 #include "http/peer.h"
+#include "http/rescue.h"
 #include "http/routes.h"
 #include "http/work.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <setjmp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,39 +32,10 @@ static struct evhttp *http;
 static struct descriptor listen_fd = DESCRIPTOR_NONE, wake_fd = DESCRIPTOR_NONE;
 static struct descriptor pipe_fd[2] = {DESCRIPTOR_NONE, DESCRIPTOR_NONE}; /* the library's own, see open_base */
 static _Atomic bool asked_to_stop;
-static bool given_up;    /* a descriptor is not ours any more: nothing of the library may be freed */
+static bool given_up;       /* a descriptor is not ours any more: nothing of the library may be freed */
 static int accept_failures; /* in a row */
 static int idle_turns;      /* likewise */
 static uint64_t last_stamp;
-
-/* Where libevent means to end the process (it does so for a failing pipe() and for states it thinks
- * impossible), our thread leaves it instead, for good. */
-static jmp_buf rescue;
-static _Atomic pid_t rescued_tid;
-
-static void on_fatal(int unused)
-{
-    (void)unused;
-    if (atomic_load(&rescued_tid) == gettid())
-        longjmp(rescue, 1);
-}
-
-static void on_log(int unused, const char *message)
-{
-    (void)unused, (void)message;
-}
-
-/* Both callbacks are one per copy of the library. Where the host may use the same copy they are not ours to
- * set; the pipe is then tried beforehand, and stderr may receive a line of libevent's. */
-static void claim_library(void)
-{
-    Dl_info library, us;
-    if (dladdr((void *)(intptr_t)event_base_new, &library) && dladdr((void *)(intptr_t)claim_library, &us) &&
-        library.dli_fbase == us.dli_fbase) {
-        event_set_fatal_callback(on_fatal);
-        event_set_log_callback(on_log);
-    }
-}
 
 static bool is_pipe(const int fd[2])
 {
@@ -150,9 +119,9 @@ static enum status open_http(void)
 
 static enum status open_rescued(struct reason *why)
 {
-    if (setjmp(rescue))
+    if (setjmp(rescue_point))
         return status_because(why, STATUS_SYSTEM, "cannot start the server: libevent gave up");
-    atomic_store(&rescued_tid, gettid());
+    rescue_arm();
     enum status s = open_base(why);
     return s ? s : open_http();
 }
@@ -167,10 +136,9 @@ enum status loop_open(struct descriptor listener, struct reason *why)
     given_up = false;
     accept_failures = idle_turns = 0;
     atomic_store(&asked_to_stop, false);
-    claim_library();
     enum status s = wake_fd.fd < 0 ? status_because(why, STATUS_SYSTEM, "cannot start the server: %s", strerror(errno))
                                    : open_rescued(why);
-    atomic_store(&rescued_tid, 0);
+    rescue_disarm();
     if (s)
         loop_close();
     return s;
@@ -261,16 +229,16 @@ void loop_close(void)
 void loop_run(void (*ending)(void))
 {
     work_start(wake);
-    if (setjmp(rescue)) {
+    if (setjmp(rescue_point)) {
         given_up = true; /* also when it happens while freeing: what is left then is leaked */
     } else {
-        atomic_store(&rescued_tid, gettid());
+        rescue_arm();
         while (turn())
             ;
     }
     ending();
     loop_close();
-    atomic_store(&rescued_tid, 0);
+    rescue_disarm();
 }
 
 void loop_after_fork_child(void)

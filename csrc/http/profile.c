@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define SECONDS_DEFAULT 30
-#define SECONDS_MAX 86400 /* a day: a window keeps its stacks in memory */
+#define SECONDS_MAX     86400 /* a day: a window keeps its stacks in memory */
 
 /* As strconv.ParseInt(…, 10, 64) followed by "if not positive, 30": digits, a sign, nothing else. */
 static int64_t read_seconds(const struct buf *text)

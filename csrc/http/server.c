@@ -1,4 +1,4 @@
-#define _GNU_SOURCE
+
 #include "http/server.h"
 
 #include "base/atfork.h"

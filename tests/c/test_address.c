@@ -75,12 +75,30 @@ static void hosts(void)
         const char *host;
         bool allowed;
     } rows[] = {
-        {"", true},           {"localhost", true},           {"localhost:6060", true},    {"LOCALHOST.", true},
-        {"a.localhost", true}, {"127.0.0.1", true},           {"127.0.0.1:6060", true},    {"10.0.0.7:1", true},
-        {"[::1]", true},      {"[::1]:6060", true},          {"ip6-localhost:1", true},   {"evil.example", false},
-        {"evil.example:6060", false}, {"localhost.evil.example", false}, {"notlocalhost", false}, {".localhost", false},
-        {"127.0.0.1.evil.example", false}, {"127.0.0.1:6060:1", false}, {"[::1", false}, {"[::1]x", false},
-        {"[::1]:", true},     {"[evil.example]", false},     {":6060", false},            {"localhost:6060@evil", false},
+        {"", true},
+        {"localhost", true},
+        {"localhost:6060", true},
+        {"LOCALHOST.", true},
+        {"a.localhost", true},
+        {"127.0.0.1", true},
+        {"127.0.0.1:6060", true},
+        {"10.0.0.7:1", true},
+        {"[::1]", true},
+        {"[::1]:6060", true},
+        {"ip6-localhost:1", true},
+        {"evil.example", false},
+        {"evil.example:6060", false},
+        {"localhost.evil.example", false},
+        {"notlocalhost", false},
+        {".localhost", false},
+        {"127.0.0.1.evil.example", false},
+        {"127.0.0.1:6060:1", false},
+        {"[::1", false},
+        {"[::1]x", false},
+        {"[::1]:", true},
+        {"[evil.example]", false},
+        {":6060", false},
+        {"localhost:6060@evil", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (security_allows_host(rows[i].host, strlen(rows[i].host)) != rows[i].allowed)

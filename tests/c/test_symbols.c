@@ -1,3 +1,5 @@
+/* The tests count their own lines. */
+/* clang-format off */
 #include "symbol/symbols.h"
 
 #include "check.h"
