@@ -136,7 +136,7 @@ def one_recording(quick: bool) -> Table:
         ),
         (
             Configuration("bare", "burn", nothing_recorded, arguments=(work,)),
-            *(recording(tool, 250, "burn", work, depth=FRAMES) for tool in READERS),
+            *(recording(tool, 100, "burn", work, depth=FRAMES) for tool in READERS),
         ),
         5 if quick else 15,
     )

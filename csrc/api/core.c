@@ -4,9 +4,11 @@
 #include "api/cprof.h"
 #include "api/last_error.h"
 #include "api/recording.h"
+#include "base/atfork.h"
 #include "http/server.h"
 #include "sampler/cpu.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #define SAME(public, internal) _Static_assert((int)(public) == (int)(internal), "one error enum")
@@ -26,38 +28,65 @@ SAME(CPROF_ERR_NO_CORE, STATUS_NO_CORE);
 
 #define DEFAULT_ADDRESS "127.0.0.1:6060"
 
+/* Around every entry: a thread that is cancelled in here would leave a lock held, and a child of _Fork() has state that
+ * belongs to its parent. */
+static int enter(void)
+{
+    int cancel_state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    atfork_settle();
+    return cancel_state;
+}
+
+static int leave(int cancel_state, enum status status, const struct reason *why)
+{
+    last_error_keep(status, why);
+    pthread_setcancelstate(cancel_state, NULL);
+    return status;
+}
+
 static int serve(const char *addr)
 {
     struct reason why = {0};
-    return last_error_keep(server_start(addr ? addr : DEFAULT_ADDRESS, &why), &why);
+    int state = enter();
+    return leave(state, server_start(addr ? addr : DEFAULT_ADDRESS, &why), &why);
 }
 
 static const char *serve_addr(void)
 {
     static char text[128];
-    return server_address(text, sizeof text) == STATUS_OK ? text : NULL;
+    int state = enter();
+    enum status status = server_address(text, sizeof text);
+    pthread_setcancelstate(state, NULL);
+    return status == STATUS_OK ? text : NULL;
 }
 
 static int close_server(void)
 {
-    return last_error_keep(server_stop(), NULL);
+    int state = enter();
+    return leave(state, server_stop(), NULL);
 }
 
 static int cpu_start(int fd, int hz)
 {
     struct reason why = {0};
-    return last_error_keep(recording_start(fd, hz, &why), &why);
+    int state = enter();
+    return leave(state, recording_start(fd, hz, &why), &why);
 }
 
 static int cpu_stop(void)
 {
     struct reason why = {0};
-    return last_error_keep(recording_stop(&why), &why);
+    int state = enter();
+    return leave(state, recording_stop(&why), &why);
 }
 
 static int set_cpu_hz(int hz)
 {
-    return (int)cpu_set_hz(hz > 0 ? (uint32_t)hz : 0);
+    int state = enter();
+    uint32_t old = cpu_set_hz(hz > 0 ? (uint32_t)hz : 0);
+    leave(state, STATUS_OK, NULL);
+    return (int)old;
 }
 
 static const char *version(void)

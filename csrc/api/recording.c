@@ -1,7 +1,9 @@
 #include "api/recording.h"
 
 #include "base/atfork.h"
+#include "base/descriptor.h"
 #include "base/lock.h"
+#include "base/thread.h"
 #include "encode/capture.h"
 
 #include <errno.h>
@@ -12,12 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Our duplicate goes where programs that count descriptors from 3 do not look. */
-#define FD_FLOOR 200
-
 static struct lock recording_lock = LOCK_INIT(LOCK_API);
 static struct capture *capture;
-static int output = -1;
+static struct descriptor output = DESCRIPTOR_NONE;
 
 static void fork_before(void)
 {
@@ -33,9 +32,7 @@ static void fork_after_parent(void)
 static void fork_after_child(void)
 {
     lock_reset_after_fork(&recording_lock);
-    if (output >= 0)
-        close(output);
-    output = -1;
+    descriptor_close(&output);
     capture = NULL;
 }
 
@@ -46,18 +43,17 @@ static const struct atfork_hooks fork_hooks = {
     .after_child = fork_after_child,
 };
 
-static enum status duplicate(int fd, int *copy, struct reason *why)
+static enum status duplicate(int fd, struct descriptor *copy, struct reason *why)
 {
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0)
         return status_because(why, STATUS_INVALID, "descriptor %d is not open", fd);
     if ((flags & O_ACCMODE) == O_RDONLY)
         return status_because(why, STATUS_INVALID, "descriptor %d is not open for writing", fd);
-    *copy = fcntl(fd, F_DUPFD_CLOEXEC, FD_FLOOR);
-    if (*copy < 0) /* a small RLIMIT_NOFILE */
-        *copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    return *copy >= 0 ? STATUS_OK
-                      : status_because(why, STATUS_SYSTEM, "cannot duplicate descriptor %d: %s", fd, strerror(errno));
+    *copy = descriptor_copy(fd);
+    return copy->fd >= 0
+               ? STATUS_OK
+               : status_because(why, STATUS_SYSTEM, "cannot duplicate descriptor %d: %s", fd, strerror(errno));
 }
 
 enum status recording_start(int fd, int hz, struct reason *why)
@@ -67,7 +63,7 @@ enum status recording_start(int fd, int hz, struct reason *why)
     atfork_register(&fork_hooks);
     lock_take(&recording_lock);
     enum status status = STATUS_OK;
-    int copy = -1;
+    struct descriptor copy = DESCRIPTOR_NONE;
     if (capture)
         status = status_because(why, STATUS_BUSY, "cpu profiling already in use");
     if (!status)
@@ -76,8 +72,8 @@ enum status recording_start(int fd, int hz, struct reason *why)
         status = capture_start((uint32_t)hz, &capture, why);
     if (!status)
         output = copy;
-    else if (copy >= 0)
-        close(copy);
+    else
+        descriptor_close(&copy);
     lock_drop(&recording_lock);
     return status;
 }
@@ -96,40 +92,76 @@ static enum status write_all(int fd, const char *bytes, size_t n, struct reason 
     return STATUS_OK;
 }
 
-/* A pipe whose reader has gone must give an error, not a SIGPIPE that the host never asked for: blocked during the
- * write, and swallowed if this write raised it. */
+/* A pipe whose reader has gone, or a file beyond RLIMIT_FSIZE, must give an error, not a signal that the host never
+ * asked for: blocked during the write, and swallowed if this write raised it. */
 static enum status write_quietly(int fd, const struct buf *bytes, struct reason *why)
 {
-    sigset_t pipe, before, pending;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
+    static const int raised[] = {SIGPIPE, SIGXFSZ};
+    sigset_t both, before, pending;
+    sigemptyset(&both);
+    for (size_t i = 0; i < sizeof raised / sizeof *raised; i++)
+        sigaddset(&both, raised[i]);
     sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    pthread_sigmask(SIG_BLOCK, &both, &before);
     enum status status = write_all(fd, bytes->data, bytes->len, why);
-    if (status && !sigismember(&pending, SIGPIPE)) {
-        struct timespec now = {0};
-        while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
+    for (size_t i = 0; i < sizeof raised / sizeof *raised; i++)
+        if (sigismember(&pending, raised[i]))
+            sigdelset(&both, raised[i]); /* the host's own */
+    struct timespec now = {0};
+    if (status)
+        while (sigtimedwait(&both, NULL, &now) > 0 || errno == EINTR)
             ;
-    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }
 
+/* Naming needs more stack than the caller may have, and opens files: done on a thread of ours. */
+struct finish {
+    struct capture *capture;
+    struct buf bytes;
+    struct reason why;
+    enum status status;
+    _Atomic uint32_t done;
+};
+
+static void finish_thread(void *arg)
+{
+    struct finish *f = arg;
+    thread_own_descriptors(-1);
+    f->status = capture_finish(f->capture, &f->bytes, &f->why);
+    /* After the store the caller's stack frame may be gone: the wake is by address only. */
+    atomic_store(&f->done, 1);
+    lock_wake_word(&f->done);
+}
+
+static enum status finish(struct finish *f, struct reason *why)
+{
+    enum status status = thread_start("cprof-finish", finish_thread, f, why);
+    if (status) {
+        capture_cancel(f->capture);
+        return status;
+    }
+    while (!atomic_load(&f->done))
+        lock_wait_word(&f->done, 0, -1);
+    return f->status ? status_because(why, f->status, "%s", f->why.text) : STATUS_OK;
+}
+
 enum status recording_stop(struct reason *why)
 {
-    struct buf bytes = {0};
     lock_take(&recording_lock);
-    struct capture *mine = capture;
-    int fd = output;
+    struct finish f = {.capture = capture};
+    struct descriptor to = output;
     capture = NULL;
-    output = -1;
+    output = (struct descriptor)DESCRIPTOR_NONE;
     lock_drop(&recording_lock);
-    if (!mine)
+    if (!f.capture)
         return status_because(why, STATUS_NOT_RUNNING, "no cpu profile was started");
-    enum status status = capture_finish(mine, &bytes, why);
+    enum status status = finish(&f, why);
+    if (!status && !descriptor_intact(&to))
+        status = status_because(why, STATUS_SYSTEM, "the program closed the descriptor of the profile");
     if (!status)
-        status = write_quietly(fd, &bytes, why);
-    close(fd);
-    buf_fini(&bytes);
+        status = write_quietly(to.fd, &f.bytes, why);
+    descriptor_close(&to);
+    buf_fini(&f.bytes);
     return status;
 }

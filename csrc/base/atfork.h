@@ -2,7 +2,8 @@
  * The only pthread_atfork of the library. Rooms register what they do around fork(); before() hooks run in
  * the order of rising rank (which is lock order), after hooks in falling rank.
  *
- * vfork and _Fork do not come through here: whoever owns descriptors or timers also compares getpid().
+ * _Fork() runs no handlers: public entries call atfork_settle, which notices by the pid. A child of vfork must not call
+ * us at all.
  */
 #ifndef CPROF_BASE_ATFORK_H
 #define CPROF_BASE_ATFORK_H
@@ -20,5 +21,8 @@ struct atfork_hooks {
 
 /* Registering the same struct twice is a no-op. Takes a LOCK_LEAF: not while holding one. */
 void atfork_register(const struct atfork_hooks *hooks);
+
+/* In a child that came by _Fork() runs every after_child, once. Otherwise does nothing. */
+void atfork_settle(void);
 
 #endif

@@ -8,6 +8,7 @@
 #define CPROF_BASE_LOCK_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum lock_rank {
@@ -15,6 +16,7 @@ enum lock_rank {
     LOCK_SERVER,  /* http/server: the one server of the process */
     LOCK_WORK,    /* http/work: the queue between event loop and worker */
     LOCK_CPU,     /* sampler/cpu: windows, timers, the drain */
+    LOCK_MODULES, /* sampler/modules: while the loader is asked */
     LOCK_LEAF,    /* guards a few words, calls nothing */
 };
 
@@ -30,6 +32,9 @@ struct lock {
 
 void lock_take(struct lock *l);
 void lock_drop(struct lock *l);
+
+/* Tries for so long; false: not taken. */
+bool lock_take_within(struct lock *l, int64_t ns);
 
 /* In a fork's child, where the holder no longer exists. */
 void lock_reset_after_fork(struct lock *l);

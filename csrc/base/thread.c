@@ -1,10 +1,11 @@
-#define _GNU_SOURCE
 #include "base/thread.h"
 
 #include "base/atfork.h"
 #include "base/lock.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -13,7 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_OURS 16 /* engine, event loop, worker, and room for their next generation while one ends */
+#define MAX_OURS 64 /* engine, event loop, worker, and room for generations that are just ending */
+
+/* libdw keeps whole line tables on the stack; the host's default may be a few KiB. Only touched pages are real. */
+#define STACK_BYTES ((size_t)4 << 20)
 
 static struct lock ours_lock = LOCK_INIT(LOCK_LEAF);
 static _Atomic pid_t ours[MAX_OURS];
@@ -89,6 +93,7 @@ enum status thread_start(const char *name, void (*run)(void *), void *arg, struc
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
     pthread_t t;
     int err = pthread_create(&t, &attr, trampoline, s);
     pthread_attr_destroy(&attr);
@@ -98,6 +103,14 @@ enum status thread_start(const char *name, void (*run)(void *), void *arg, struc
         return status_because(why, STATUS_SYSTEM, "cannot start thread %s: %s", name, strerror(err));
     }
     return STATUS_OK;
+}
+
+void thread_own_descriptors(int keep)
+{
+    if (keep < 0)
+        close_range(0, UINT_MAX, CLOSE_RANGE_UNSHARE);
+    else if (keep > 0 && close_range(0, (unsigned)keep - 1, CLOSE_RANGE_UNSHARE) == 0)
+        close_range((unsigned)keep + 1, UINT_MAX, 0);
 }
 
 bool thread_is_ours(pid_t tid)

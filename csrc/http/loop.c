@@ -228,7 +228,7 @@ void loop_close(void)
 
 void loop_run(void (*ending)(void))
 {
-    work_start(wake);
+    work_start(wake, wake_fd.fd);
     if (setjmp(rescue_point)) {
         given_up = true; /* also when it happens while freeing: what is left then is leaked */
     } else {

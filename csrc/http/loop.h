@@ -7,8 +7,8 @@
 #ifndef CPROF_HTTP_LOOP_H
 #define CPROF_HTTP_LOOP_H
 
+#include "base/descriptor.h"
 #include "base/status.h"
-#include "http/descriptor.h"
 
 #include <stdbool.h>
 

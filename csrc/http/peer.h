@@ -12,8 +12,8 @@
 #ifndef CPROF_HTTP_PEER_H
 #define CPROF_HTTP_PEER_H
 
+#include "base/descriptor.h"
 #include "base/status.h"
-#include "http/descriptor.h"
 #include "http/limits.h"
 
 #include <poll.h>

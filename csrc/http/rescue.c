@@ -1,7 +1,9 @@
 #include "http/rescue.h"
 
+#include <event2/event.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -9,8 +11,26 @@ jmp_buf rescue_point;
 
 static _Atomic pid_t armed_tid;
 
+/* The library uses some of its allocations without looking: one that fails ends our thread's work instead. */
+static void *allocate(size_t n)
+{
+    void *p = malloc(n);
+    if (!p && n && atomic_load(&armed_tid) == gettid())
+        longjmp(rescue_point, 1);
+    return p;
+}
+
+static void *reallocate(void *old, size_t n)
+{
+    void *p = realloc(old, n);
+    if (!p && n && atomic_load(&armed_tid) == gettid())
+        longjmp(rescue_point, 1);
+    return p;
+}
+
 void rescue_arm(void)
 {
+    event_set_mem_functions(allocate, reallocate, free);
     atomic_store(&armed_tid, gettid());
 }
 
@@ -39,9 +59,6 @@ void event_sock_warn(int fd, const char *format, ...);
 void event_msgx(const char *format, ...);
 void event_debugx_(const char *format, ...);
 void event_logv_(int severity, const char *error, const char *format, __builtin_va_list args);
-void event_enable_debug_logging(uint32_t which);
-void event_set_fatal_callback(void (*callback)(int code));
-void event_set_log_callback(void (*callback)(int severity, const char *message));
 
 void event_err(int code, const char *format, ...)
 {
@@ -91,17 +108,17 @@ void event_logv_(int severity, const char *error, const char *format, __builtin_
     (void)severity, (void)error, (void)format, (void)args;
 }
 
-void event_enable_debug_logging(uint32_t which)
+void event_enable_debug_logging(ev_uint32_t which)
 {
     (void)which;
 }
 
-void event_set_fatal_callback(void (*callback)(int code))
+void event_set_fatal_callback(event_fatal_cb callback)
 {
     (void)callback;
 }
 
-void event_set_log_callback(void (*callback)(int severity, const char *message))
+void event_set_log_callback(event_log_cb callback)
 {
     (void)callback;
 }

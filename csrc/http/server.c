@@ -26,8 +26,6 @@ static struct lock server_lock = LOCK_INIT(LOCK_SERVER);
 static enum state state;
 static char bound[ADDRESS_ROOM];
 
-static _Atomic pid_t owner; /* the process whose state this is; 0 before the first server */
-
 static _Atomic uint32_t ended; /* how many loops have ended; server_stop sleeps on it */
 
 static void before_fork(void)
@@ -43,7 +41,6 @@ static void after_fork_parent(void)
 static void after_fork_child(void)
 {
     lock_reset_after_fork(&server_lock);
-    atomic_store(&owner, getpid());
     if (state != OFF)
         loop_after_fork_child();
     state = OFF;
@@ -52,12 +49,10 @@ static void after_fork_child(void)
 static const struct atfork_hooks fork_hooks = {
     .rank = LOCK_SERVER, .before = before_fork, .after_parent = after_fork_parent, .after_child = after_fork_child};
 
-/* _Fork() runs no handlers, and may have copied the lock while somebody held it. */
+/* A child of _Fork() may have copied the lock while somebody held it. */
 static void enter(void)
 {
-    pid_t was = atomic_load(&owner), self = getpid();
-    if (was && was != self && atomic_compare_exchange_strong(&owner, &was, self))
-        after_fork_child();
+    atfork_settle();
     lock_take(&server_lock);
 }
 
@@ -123,7 +118,6 @@ static enum status start_at(struct address *a, struct reason *why)
     if (s)
         return s;
     address_print(a, bound);
-    atomic_store(&owner, getpid());
     /* Before the thread: it may give up at once. */
     state = ON;
     s = thread_start("cprof-http", server_thread, NULL, why);

@@ -19,6 +19,7 @@ static bool ending;
 /* owned by the loop's thread */
 static bool started;
 static void (*tell)(void);
+static int tell_fd = -1;
 
 static _Atomic uint32_t posted; /* the worker sleeps on it; changes with every job and with the end */
 static _Atomic uint32_t alive;  /* 1 from starting the thread to its last touch of this file */
@@ -52,6 +53,7 @@ static void post(void)
 static void work_thread(void *unused)
 {
     (void)unused;
+    thread_own_descriptors(tell_fd);
     for (;;) {
         uint32_t seen = atomic_load(&posted);
         lock_take(&work_lock);
@@ -74,12 +76,13 @@ static void work_thread(void *unused)
     lock_wake_word(&alive);
 }
 
-void work_start(void (*ready)(void))
+void work_start(void (*ready)(void), int keep)
 {
     queue_reset(&waiting);
     queue_reset(&finished);
     ending = started = false;
     tell = ready;
+    tell_fd = keep;
 }
 
 enum status work_submit(struct work *job, struct reason *why)
@@ -136,5 +139,5 @@ void work_after_fork_child(void)
 {
     lock_reset_after_fork(&work_lock);
     atomic_store(&alive, 0);
-    work_start(NULL);
+    work_start(NULL, -1);
 }

@@ -14,8 +14,9 @@ struct work {
     struct work *next;               /* of the queue */
 };
 
-/* All from the loop's thread. ready is called on the worker whenever work_collect has something. */
-void work_start(void (*ready)(void));
+/* All from the loop's thread. ready is called on the worker whenever work_collect has something; it may use the
+ * descriptor keep, the only one of the process that the worker shares. */
+void work_start(void (*ready)(void), int keep);
 enum status work_submit(struct work *job, struct reason *why);
 void work_collect(void);
 

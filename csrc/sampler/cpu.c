@@ -18,8 +18,10 @@
 #define NS_PER_S INT64_C(1000000000)
 
 /* Threads are found, and the ring drained, this often: half of the 100 ms within which a new thread must be
- * covered. */
-#define SCAN_NS (50 * 1000 * 1000)
+ * covered. Where there are so many that a scan takes more than a fiftieth of that, less often. */
+#define SCAN_NS     (50 * 1000 * 1000)
+#define SCAN_SHARE  50
+#define SCAN_MAX_NS NS_PER_S
 
 /* The ring holds what all cores can tick between two drains, many times over: a CPU timer cannot beat the kernel's
  * tick (1,000 Hz at most), so 50 ms make 50 ticks per core. */
@@ -132,14 +134,14 @@ static void check_handler(void)
 
 static void count_threads(void)
 {
-    uint32_t covered = (uint32_t)timers.n - timers.refused;
-    totals.threads_uncovered = timers.refused;
+    uint32_t covered = (uint32_t)timers.n - timers.uncovered;
+    totals.threads_uncovered = timers.uncovered;
     totals.threads_covered = covered;
     for (struct cpu_window *w = windows; w; w = w->next) {
         if (covered > w->stats.threads_covered)
             w->stats.threads_covered = covered;
-        if (timers.refused > w->stats.threads_uncovered)
-            w->stats.threads_uncovered = timers.refused;
+        if (timers.uncovered > w->stats.threads_uncovered)
+            w->stats.threads_uncovered = timers.uncovered;
     }
 }
 
@@ -168,12 +170,15 @@ static bool run_once(void)
 static void engine(void *arg)
 {
     (void)arg;
+    thread_own_descriptors(-1);
     for (;;) {
         uint32_t seen = atomic_load(&wake_word);
         modules_refresh();
+        int64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
         if (!run_once())
             return;
-        lock_wait_word(&wake_word, seen, SCAN_NS);
+        int64_t rest = (clock_ns(CLOCK_THREAD_CPUTIME_ID) - began) * SCAN_SHARE;
+        lock_wait_word(&wake_word, seen, rest < SCAN_NS ? SCAN_NS : rest < SCAN_MAX_NS ? rest : SCAN_MAX_NS);
     }
 }
 
@@ -186,10 +191,12 @@ static void wake_engine(void)
 static void fork_before(void)
 {
     lock_take(&cpu_lock);
+    modules_before_fork();
 }
 
 static void fork_after_parent(void)
 {
+    modules_after_fork_parent();
     lock_drop(&cpu_lock);
 }
 

@@ -1,5 +1,6 @@
 #include "sampler/modules.h"
 
+#include "base/lock.h"
 #include "sampler/ehframe.h"
 #include "sig/rows.h"
 #include "sig/tick.h"
@@ -9,9 +10,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define MAX_EHFRAME_BYTES ((size_t)256 << 20) /* Chromium's is 20 MiB */
 #define MAX_RETIRED       64                  /* replaced maps that wait for a quiet moment */
+#define PASSES_MAX        8
+
+/* A fork from inside a host's own dl_iterate_phdr callback holds what we wait for: it must not wait for us for ever. */
+#define FORK_PATIENCE_NS INT64_C(200000000)
 
 /* A loaded module: what tells it from another at the same place, and its tables. */
 struct module {
@@ -28,12 +34,19 @@ struct module {
 struct list {
     struct module *at;
     size_t n, cap;
+    uint8_t *bytes; /* copies of .eh_frame, while a refresh is under way */
+    size_t bytes_n, bytes_cap;
     unsigned long long adds, subs; /* the loader's own count of changes */
-    bool failed;
+    bool visited;
 };
 
 static struct list loaded;
 static bool refreshing; /* a fork may see it set: then loaded may be half-written */
+
+/* Held while the loader is asked. A fork waits for it: the child would find the loader's own lock held by a thread that
+ * it does not have. Nobody who holds it waits for anything but the loader. */
+static struct lock loader_lock = LOCK_INIT(LOCK_MODULES);
+static bool fork_holds_lock;
 
 /* What a publication replaced. Freed once no handler runs that may still look at it. */
 static struct {
@@ -42,6 +55,23 @@ static struct {
     size_t n_rows;
 } retired[MAX_RETIRED];
 static size_t n_retired;
+
+static uint8_t *map_bytes(size_t n)
+{
+    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* The tables that modules point to are not the list's. */
+static void list_fini(struct list *l)
+{
+    free(l->at);
+    if (l->bytes)
+        munmap(l->bytes, l->bytes_cap);
+    l->at = NULL;
+    l->bytes = NULL;
+    l->cap = l->bytes_cap = 0;
+}
 
 static uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n)
 {
@@ -95,61 +125,81 @@ static const struct module *find_known(const struct module *m)
     return NULL;
 }
 
-static struct module *append(struct list *l)
+/* Its executable addresses. False where it has none. */
+static bool find_code(const struct dl_phdr_info *info, struct module *m, const ElfW(Phdr) * *hdr)
 {
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 32;
-        struct module *grown = realloc(l->at, cap * sizeof *grown);
-        if (!grown) {
-            l->failed = true;
-            return NULL;
+    *hdr = NULL;
+    *m = (struct module){.low = UINT64_MAX};
+    m->fingerprint = hash_bytes(UINT64_C(0xcbf29ce484222325), info->dlpi_name, strlen(info->dlpi_name));
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uint64_t start = info->dlpi_addr + p->p_vaddr;
+        if (p->p_type == PT_GNU_EH_FRAME)
+            *hdr = p;
+        if (p->p_type == PT_LOAD && (p->p_flags & PF_X)) {
+            m->low = start < m->low ? start : m->low;
+            m->high = start + p->p_memsz > m->high ? start + p->p_memsz : m->high;
         }
-        l->at = grown;
-        l->cap = cap;
     }
-    l->at[l->n] = (struct module){0};
-    return &l->at[l->n++];
+    return m->high > m->low && m->high - m->low <= UINT32_MAX;
 }
 
-/* Under the loader's lock: takes what is needed and leaves. Turning it into rows waits until the lock is free. */
+/* Under the loader's lock, which allocators may want while they hold their own: nothing is allocated here. The first
+ * pass (no room yet) counts, the second copies; a change between the two shows in adds and subs, and both are done
+ * again. Turning bytes into rows waits until the lock is free. */
 static int visit(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct list *l = arg;
+    struct module m;
+    const ElfW(Phdr) * hdr;
     (void)size;
-    if (!l->n) {
+    if (!l->visited) {
+        l->visited = true;
         l->adds = info->dlpi_adds;
         l->subs = info->dlpi_subs;
         if (loaded.n && l->adds == loaded.adds && l->subs == loaded.subs)
             return 1;
     }
-    struct module m = {.low = UINT64_MAX,
-                       .fingerprint =
-                           hash_bytes(UINT64_C(0xcbf29ce484222325), info->dlpi_name, strlen(info->dlpi_name))};
-    const ElfW(Phdr) *hdr = NULL;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-        uint64_t start = info->dlpi_addr + p->p_vaddr;
-        if (p->p_type == PT_GNU_EH_FRAME)
-            hdr = p;
-        if (p->p_type == PT_LOAD && (p->p_flags & PF_X)) {
-            m.low = start < m.low ? start : m.low;
-            m.high = start + p->p_memsz > m.high ? start + p->p_memsz : m.high;
-        }
-    }
-    if (m.high <= m.low || m.high - m.low > UINT32_MAX)
+    if (!find_code(info, &m, &hdr))
         return 0;
-    struct module *kept = append(l);
-    if (!kept)
-        return 1;
-    if (!hdr || !find_ehframe(info, hdr, &m)) {
-        m.built = true;
-    } else if (!find_known(&m)) {
-        m.ehframe_copy = malloc(m.ehframe_n);
-        if (m.ehframe_copy)
+    bool has = hdr && find_ehframe(info, hdr, &m);
+    m.built = !has;
+    if (has && !find_known(&m)) {
+        if (l->bytes && l->bytes_n + m.ehframe_n <= l->bytes_cap) {
+            m.ehframe_copy = l->bytes + l->bytes_n;
             memcpy(m.ehframe_copy, (const void *)(uintptr_t)m.ehframe_address, m.ehframe_n);
+        }
+        l->bytes_n += m.ehframe_n;
     }
-    *kept = m;
+    if (l->n < l->cap)
+        l->at[l->n] = m;
+    l->n++;
     return 0;
+}
+
+/* The loader's list into l, asked as often as it changes meanwhile, PASSES_MAX times at most. False: nothing changed
+ * since the last refresh, or it could not be had. What l then holds is list_fini's. */
+static bool read_loaded(struct list *l)
+{
+    for (int pass = 0; pass < PASSES_MAX; pass++) {
+        l->n = l->bytes_n = 0;
+        l->visited = false;
+        lock_take(&loader_lock);
+        dl_iterate_phdr(visit, l);
+        lock_drop(&loader_lock);
+        if (!l->n)
+            return false;
+        if (l->n <= l->cap && l->bytes_n <= l->bytes_cap)
+            return true;
+        list_fini(l);
+        l->cap = l->n + 8;
+        l->at = calloc(l->cap, sizeof *l->at);
+        l->bytes_cap = l->bytes_n + 1;
+        l->bytes = map_bytes(l->bytes_cap);
+        if (!l->at || !l->bytes)
+            return false;
+    }
+    return false;
 }
 
 static void build(struct module *m)
@@ -161,7 +211,6 @@ static void build(struct module *m)
     } else if (m->ehframe_copy) {
         struct ehframe in = {m->ehframe_copy, m->ehframe_n, m->ehframe_address, m->low, m->high};
         ehframe_rows(&in, &m->rows, &m->n_rows);
-        free(m->ehframe_copy);
         m->ehframe_copy = NULL;
     }
     m->built = true;
@@ -221,22 +270,23 @@ static void refresh(void)
 {
     struct list now = {0};
     free_retired();
-    dl_iterate_phdr(visit, &now);
-    if (!now.n) { /* nothing changed, or no memory: the map in force stays */
-        free(now.at);
+    if (!read_loaded(&now)) { /* the map in force stays */
+        list_fini(&now);
         return;
     }
     for (size_t i = 0; i < now.n; i++)
         if (!now.at[i].built)
             build(&now.at[i]);
+    munmap(now.bytes, now.bytes_cap);
+    now.bytes = NULL;
     qsort(now.at, now.n, sizeof *now.at, by_low);
-    struct rows_map *map = now.failed ? NULL : make_map(&now);
+    struct rows_map *map = make_map(&now);
     if (!map) {
-        free(now.at);
+        list_fini(&now);
         return;
     }
     retire(rows_publish(map), &now); // NOLINT(clang-analyzer-unix.Malloc): it is in force now, not leaked
-    free(loaded.at);
+    list_fini(&loaded);
     loaded = now;
     free_retired();
 }
@@ -248,8 +298,20 @@ void modules_refresh(void)
     refreshing = false;
 }
 
+void modules_before_fork(void)
+{
+    fork_holds_lock = lock_take_within(&loader_lock, FORK_PATIENCE_NS);
+}
+
+void modules_after_fork_parent(void)
+{
+    if (fork_holds_lock)
+        lock_drop(&loader_lock);
+}
+
 void modules_after_fork_child(void)
 {
+    lock_reset_after_fork(&loader_lock);
     if (refreshing) {
         loaded = (struct list){0};
         n_retired = 0;

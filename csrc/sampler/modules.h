@@ -1,6 +1,6 @@
 /*
- * Keeps sig/rows' map in step with what is loaded. Used by one thread only, the engine's: it holds no lock
- * of ours while it asks the loader, because the host may call us while it holds the loader's lock (from a
+ * Keeps sig/rows' map in step with what is loaded. Used by one thread only, the engine's: of our locks it holds none
+ * but its own while it asks the loader, because the host may call us while it holds the loader's lock (from a
  * constructor), and the two orders together would deadlock.
  */
 #ifndef CPROF_SAMPLER_MODULES_H
@@ -10,7 +10,10 @@
  * call of dl_iterate_phdr. Tables of modules that stayed are kept. */
 void modules_refresh(void);
 
-/* In a fork's child: a refresh that the fork cut in two is forgotten. */
+/* Around a fork, under the engine's lock: no fork while the loader is being asked; in the child a refresh that was cut
+ * in two is forgotten. */
+void modules_before_fork(void);
+void modules_after_fork_parent(void);
 void modules_after_fork_child(void);
 
 #endif

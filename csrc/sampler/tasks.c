@@ -3,6 +3,10 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -46,4 +50,45 @@ bool tasks_list(struct vec_u32 *tids)
     if (tids->n)
         qsort(tids->at, tids->n, sizeof *tids->at, by_number);
     return good;
+}
+
+/* The value behind "Name:\t" in a status file, NULL where there is none. text is the whole file. */
+static const char *field(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+    return at ? at + strlen(name) : NULL;
+}
+
+/* A status file is about 1.5 KiB; what is asked for stands in its last third but before the CPU and NUMA lists. */
+static bool read_status(const char *path, char text[4096])
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, text, 4095);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+bool tasks_may_signal(uint32_t tid)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/status", tid);
+    if (!read_status(path, text))
+        return false;
+    const char *blocked = field(text, "\nSigBlk:\t"), *seccomp = field(text, "\nSeccomp:\t");
+    if (!blocked || (strtoull(blocked, NULL, 16) & UINT64_C(1) << (SIGPROF - 1)))
+        return false;
+    return !seccomp || strtoul(seccomp, NULL, 10) != 1;
+}
+
+uint64_t tasks_queue_room(void)
+{
+    char text[4096];
+    const char *queue = read_status("/proc/self/status", text) ? field(text, "\nSigQ:\t") : NULL;
+    uint64_t used, limit;
+    if (!queue || sscanf(queue, "%" SCNu64 "/%" SCNu64, &used, &limit) != 2)
+        return UINT64_MAX;
+    return used < limit / 2 ? limit / 2 - used : 0;
 }

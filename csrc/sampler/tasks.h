@@ -1,4 +1,7 @@
-/* The threads of this process, from /proc/self/task. Ordinary threads; one descriptor, open during the call only. */
+/*
+ * The threads of this process as /proc tells of them. Ordinary threads; one descriptor at a time, open during a call
+ * only.
+ */
 #ifndef CPROF_SAMPLER_TASKS_H
 #define CPROF_SAMPLER_TASKS_H
 
@@ -7,5 +10,16 @@
 /* Replaces tids by the live threads' ids, in rising order. False where /proc cannot be read (no descriptor
  * left, no /proc): tids is then empty. */
 bool tasks_list(struct vec_u32 *tids);
+
+/*
+ * May thread tid be sent SIGPROF? Not while it blocks it: the signal would wait for it, and sigwait, a signalfd or
+ * ppoll would bring it to light as one the host never asked for. Not in strict seccomp mode either, where returning
+ * from a handler that asked the kernel anything is death. False also for a thread that is gone.
+ */
+bool tasks_may_signal(uint32_t tid);
+
+/* How many more signals may be queued for this user until half of RLIMIT_SIGPENDING is used: each timer of ours takes
+ * one, and the host wants some too. */
+uint64_t tasks_queue_room(void);
 
 #endif

@@ -14,6 +14,8 @@
 
 #define NS_PER_S INT64_C(1000000000)
 
+#define CHECKS_PER_SCAN 16 /* known threads looked after per scan, about 10 us each */
+
 /* How the kernel encodes "the CPU clock of thread tid" in a clock id; pthread_getcpuclockid gives the same but
  * wants a pthread_t. */
 static clockid_t cpu_clock_of(int32_t tid)
@@ -43,16 +45,21 @@ static void start_timer(struct timers *t, const struct timer_slot *slot)
     syscall(SYS_timer_settime, slot->id, 0, &when, NULL);
 }
 
-static void create_timer(struct timers *t, struct timer_slot *slot)
+static void try_arm(struct timers *t, struct timer_slot *slot)
 {
+    slot->armed = false;
+    if (!tasks_may_signal((uint32_t)slot->tid))
+        return;
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
     event._sigev_un._tid = slot->tid;
     event.sigev_value.sival_ptr = tick_tag(t->run, slot->tid);
-    slot->armed = syscall(SYS_timer_create, cpu_clock_of(slot->tid), &event, &slot->id) == 0;
-    if (slot->armed)
+    if (t->queue_room && syscall(SYS_timer_create, cpu_clock_of(slot->tid), &event, &slot->id) == 0) {
+        t->queue_room--;
+        slot->armed = true;
         start_timer(t, slot);
-    else
+    } else {
         counter_add(COUNTER_TIMER_REFUSED, 1);
+    }
 }
 
 static void delete_timer(struct timer_slot *slot)
@@ -75,59 +82,72 @@ static struct timer_slot new_slot(struct timers *t, int32_t tid)
     struct timer_slot slot = {.tid = tid};
     if (t->first_scan_done)
         t->unseen_cpu_ns += cpu_ns_of(tid);
-    create_timer(t, &slot);
+    try_arm(t, &slot);
     return slot;
 }
 
-static void revive(struct timers *t, struct timer_slot *slot)
+/* What may have changed about a known thread: it may be another one by the same number, may have blocked SIGPROF since,
+ * or have unblocked it. */
+static void look_after(struct timers *t, struct timer_slot *slot)
 {
-    if (slot->armed && timer_lives(slot))
-        return;
-    if (slot->armed) {
+    if (!slot->armed) {
+        try_arm(t, slot);
+    } else if (!timer_lives(slot)) {
         delete_timer(slot);
         t->unseen_cpu_ns += cpu_ns_of(slot->tid);
+        try_arm(t, slot);
+    } else if (!tasks_may_signal((uint32_t)slot->tid)) {
+        delete_timer(slot);
     }
-    create_timer(t, slot);
+}
+
+/* A few threads per scan: with thousands of them this is what would cost. */
+static void look_after_some(struct timers *t)
+{
+    for (size_t i = 0; i < t->n && i < CHECKS_PER_SCAN; i++)
+        look_after(t, &t->at[t->cursor++ % t->n]);
+    t->uncovered = 0;
+    for (size_t i = 0; i < t->n; i++)
+        t->uncovered += !t->at[i].armed;
 }
 
 /* Both lists are sorted by tid: one pass merges them into the next table. */
-void timers_scan(struct timers *t)
+static size_t merge_tasks(struct timers *t, const struct vec_u32 *tids, struct timer_slot *next)
 {
-    struct vec_u32 tids = {0};
-    if (!tasks_list(&tids)) {
-        counter_add(COUNTER_TASK_SCAN_FAILED, 1);
-        goto done; /* what is armed stays armed */
-    }
-    struct timer_slot *next = malloc((tids.n + 1) * sizeof *next);
-    if (!next)
-        goto done;
     size_t n = 0, old = 0;
-    t->refused = 0;
-    for (size_t i = 0; i < tids.n; i++) {
-        int32_t tid = (int32_t)tids.at[i];
+    for (size_t i = 0; i < tids->n; i++) {
+        int32_t tid = (int32_t)tids->at[i];
         while (old < t->n && t->at[old].tid < tid)
             delete_timer(&t->at[old++]);
         bool known = old < t->n && t->at[old].tid == tid;
         if (thread_is_ours(tid)) {
             if (known)
                 delete_timer(&t->at[old++]);
-            continue;
-        }
-        if (known) {
-            next[n] = t->at[old++];
-            revive(t, &next[n]);
         } else {
-            next[n] = new_slot(t, tid);
+            next[n++] = known ? t->at[old++] : new_slot(t, tid);
         }
-        t->refused += !next[n++].armed;
     }
     while (old < t->n)
         delete_timer(&t->at[old++]);
-    free(t->at);
-    t->at = next;
-    t->n = n;
-    t->first_scan_done = true;
-done:
+    return n;
+}
+
+void timers_scan(struct timers *t)
+{
+    struct vec_u32 tids = {0};
+    struct timer_slot *next = NULL;
+    if (!tasks_list(&tids))
+        counter_add(COUNTER_TASK_SCAN_FAILED, 1); /* what is armed stays armed */
+    else
+        next = malloc((tids.n + 1) * sizeof *next);
+    if (next) {
+        t->queue_room = tasks_queue_room();
+        t->n = merge_tasks(t, &tids, next);
+        free(t->at);
+        t->at = next;
+        t->first_scan_done = true;
+        look_after_some(t);
+    }
     vec_u32_fini(&tids);
 }
 
@@ -151,7 +171,8 @@ void timers_after_fork_child(struct timers *t)
     free(t->at);
     t->at = NULL;
     t->n = 0;
-    t->refused = 0;
+    t->uncovered = 0;
+    t->cursor = 0;
     t->unseen_cpu_ns = 0;
     t->first_scan_done = false;
 }

@@ -18,8 +18,8 @@
 
 struct timer_slot {
     int32_t tid;
-    int id;     /* the kernel's timer id; meaningless when refused */
-    bool armed; /* false: the kernel refused, tried again at the next scans */
+    int id;     /* the kernel's timer id; meaningless when not armed */
+    bool armed; /* false: the thread must not be signalled, or the kernel refused; asked again now and then */
 };
 
 struct timers {
@@ -27,7 +27,9 @@ struct timers {
     size_t n;
     uint64_t random;
     uint32_t run, period_ns;
-    uint32_t refused;      /* slots that are not armed */
+    uint32_t uncovered;    /* slots that are not armed */
+    size_t cursor;         /* where the next scan goes on looking after known threads */
+    uint64_t queue_room;   /* timers that may still be made in this scan */
     int64_t unseen_cpu_ns; /* CPU that threads had used when they were found, those of the first scan apart */
     bool first_scan_done;
 };

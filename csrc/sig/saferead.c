@@ -1,19 +1,16 @@
 #include "sig/saferead.h"
 
+#include "sig/rawcall.h"
+
 #include <errno.h>
-#include <signal.h>
-#include <stddef.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 /* The smallest page of the supported machines; asking too often on larger ones is only slower. */
 #define PAGE_BYTES 4096u
 
 static bool page_readable(uint64_t page)
 {
-    errno = 0;
-    syscall(SYS_rt_sigprocmask, ~0, page, NULL, sizeof(uint64_t));
-    return errno == EINVAL;
+    return rawcall4(SYS_rt_sigprocmask, ~0L, (long)page, 0, sizeof(uint64_t)) == -EINVAL;
 }
 
 /* The reads are of foreign stacks, red zones included: not the sanitizers' business. */

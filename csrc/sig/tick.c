@@ -1,55 +1,25 @@
-#define _GNU_SOURCE
 #include "sig/tick.h"
 
 #include "base/any/counters.h"
+#include "sig/claim.h"
 #include "sig/cwalk.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <stddef.h>
 
 /* The upper half of a tick's si_value: our mark, and the engine run it belongs to. */
 #define TICK_TAG      0xc9f00000u
 #define TICK_TAG_MASK 0xfff00000u
 
+/* A caller that does not know of SA_SIGINFO calls us with one argument, and info is whatever was in a register. The
+ * kernel puts it on the stack, above the handler's frame; this leaves room for wide vectors and a chain's frames. */
+#define INFO_NEAR ((uintptr_t)256 << 10)
+
 static _Atomic(struct ring *) on_ring; /* NULL: off */
 static _Atomic uint32_t on_run;
 static _Atomic uint32_t on_period_ns;
 static _Atomic uint32_t inside; /* handlers running now */
-static struct sigaction before; /* written before ours is installed, then only read */
-
-/* The signal being passed on. A handler that was installed over ours, kept ours as "the one before", and then found
- * ours installed over it again, calls us back with it. One that leaves by longjmp never comes back: the next tick of
- * ours forgets it. */
-static _Thread_local const siginfo_t *passing;
-
-static void call_before(int sig, siginfo_t *info, void *context)
-{
-    if (before.sa_flags & SA_SIGINFO) {
-        before.sa_sigaction(sig, info, context);
-    } else if (before.sa_handler == SIG_DFL) {
-        /* Default: the process ends by SIGPROF, once this handler returns and the signal is unblocked. */
-        struct sigaction fatal = {.sa_handler = SIG_DFL};
-        sigaction(sig, &fatal, NULL);
-        syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), sig);
-    } else if (before.sa_handler != SIG_IGN) {
-        before.sa_handler(sig);
-    }
-}
-
-/* A SIGPROF that is not ours: what would have happened without us. */
-static void pass_on(int sig, siginfo_t *info, void *context)
-{
-    if (passing == info)
-        return;
-    counter_add(COUNTER_TICK_FOREIGN, 1);
-    passing = info;
-    call_before(sig, info, context);
-    passing = NULL;
-}
 
 static void record_tick(struct ring *ring, const siginfo_t *info, const ucontext_t *context)
 {
@@ -73,44 +43,37 @@ static void record_tick(struct ring *ring, const siginfo_t *info, const ucontext
     ring_commit(slot);
 }
 
+/* Nothing on a tick's path touches errno or any other thread-local: see sig/rawcall. */
 static void handle(int sig, siginfo_t *info, void *context)
 {
-    int saved_errno = errno;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), at = (uintptr_t)info;
+    if (at < here || at - here > INFO_NEAR)
+        return;
     uint32_t run = (uint32_t)((uintptr_t)info->si_value.sival_ptr >> 32);
     if (info->si_code != SI_TIMER || (run & TICK_TAG_MASK) != TICK_TAG) {
-        pass_on(sig, info, context);
-    } else {
-        passing = NULL;
-        /* inside before on_ring, both sequentially consistent: whoever reads inside as 0 after switching off or
-         * unpublishing knows that later handlers see the new state. */
-        atomic_fetch_add_explicit(&inside, 1, memory_order_seq_cst);
-        struct ring *ring = atomic_load_explicit(&on_ring, memory_order_seq_cst);
-        if (ring && run == atomic_load_explicit(&on_run, memory_order_relaxed))
-            record_tick(ring, info, context);
-        else
-            counter_add(COUNTER_TICK_LATE, 1);
-        atomic_fetch_sub_explicit(&inside, 1, memory_order_release);
+        counter_add(COUNTER_TICK_FOREIGN, 1);
+        claim_pass_on(handle, sig, info, context);
+        return;
     }
-    errno = saved_errno;
+    /* inside before on_ring, both sequentially consistent: whoever reads inside as 0 after switching off or
+     * unpublishing knows that later handlers see the new state. */
+    atomic_fetch_add_explicit(&inside, 1, memory_order_seq_cst);
+    struct ring *ring = atomic_load_explicit(&on_ring, memory_order_seq_cst);
+    if (ring && run == atomic_load_explicit(&on_run, memory_order_relaxed))
+        record_tick(ring, info, context);
+    else
+        counter_add(COUNTER_TICK_LATE, 1);
+    atomic_fetch_sub_explicit(&inside, 1, memory_order_release);
 }
 
 bool tick_installed(void)
 {
-    struct sigaction now;
-    return sigaction(SIGPROF, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == handle;
+    return claim_stands(handle);
 }
 
 bool tick_install(void)
 {
-    if (tick_installed())
-        return true;
-    if (sigaction(SIGPROF, NULL, &before) != 0)
-        return false;
-    struct sigaction ours = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
-    /* Every signal, glibc's internal ones too (which sigfillset leaves out): a handler that cancellation
-     * unwinds, or that another handler leaves by longjmp, would never commit its slot. They wait microseconds. */
-    memset(&ours.sa_mask, 0xff, sizeof ours.sa_mask);
-    return sigaction(SIGPROF, &ours, NULL) == 0;
+    return claim_take(handle);
 }
 
 void tick_on(struct ring *ring, uint32_t run, uint32_t period_ns)

@@ -1,5 +1,5 @@
 
-#include "http/descriptor.h"
+#include "base/descriptor.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -20,17 +20,29 @@ struct descriptor descriptor_of(int fd)
     return d;
 }
 
-struct descriptor descriptor_lift(int fd)
+/* The lowest number that ours may have. */
+static int high_floor(void)
 {
     struct rlimit limit;
-    int from = HIGH_FD;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < HIGH_FD + LEAVE)
-        from = limit.rlim_cur > 2 * LEAVE ? (int)limit.rlim_cur - LEAVE : 0;
+        return limit.rlim_cur > 2 * LEAVE ? (int)limit.rlim_cur - LEAVE : 0;
+    return HIGH_FD;
+}
+
+struct descriptor descriptor_lift(int fd)
+{
+    int from = high_floor();
     int high = from > fd ? fcntl(fd, F_DUPFD_CLOEXEC, from) : -1;
     if (high < 0)
         return descriptor_of(fd);
     close(fd);
     return descriptor_of(high);
+}
+
+struct descriptor descriptor_copy(int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, high_floor());
+    return descriptor_of(copy >= 0 ? copy : fcntl(fd, F_DUPFD_CLOEXEC, 3));
 }
 
 bool descriptor_intact(const struct descriptor *d)

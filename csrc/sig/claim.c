@@ -1,0 +1,121 @@
+#include "sig/claim.h"
+
+#include "sig/rawcall.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define CHAIN_MAX 4 /* handlers remembered; the host that stacks more loses the middle ones */
+
+/* Who had SIGPROF before us, oldest first. Written while ours does not stand, so nothing reads it then but a signal
+ * that is just being passed on. */
+static struct sigaction chain[CHAIN_MAX];
+static _Atomic uint32_t chain_n;
+
+/* The signal this thread is passing on. frame tells a call that comes back to us from inside (it stands below on the
+ * stack) from a new signal after a handler that left by longjmp. */
+static _Thread_local struct {
+    const siginfo_t *info;
+    uintptr_t frame;
+    uint32_t level; /* how many of the chain have been called */
+} passing;
+
+static bool is_ours(const struct sigaction *action, claim_handler *ours)
+{
+    return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == ours;
+}
+
+bool claim_stands(claim_handler *ours)
+{
+    struct sigaction now;
+    return sigaction(SIGPROF, NULL, &now) == 0 && is_ours(&now, ours);
+}
+
+static void remember(const struct sigaction *found)
+{
+    uint32_t n = atomic_load(&chain_n);
+    bool plain = !(found->sa_flags & SA_SIGINFO) && (found->sa_handler == SIG_DFL || found->sa_handler == SIG_IGN);
+    if (plain)
+        n = 0; /* nobody calls on from there */
+    if (n && chain[n - 1].sa_sigaction == found->sa_sigaction)
+        return;
+    if (n == CHAIN_MAX)
+        n--;
+    chain[n] = *found;
+    atomic_store(&chain_n, n + 1);
+}
+
+/* No SA_ONSTACK: an alternate stack may be as small as MINSIGSTKSZ, which on machines with wide vectors does not even
+ * hold the kernel's part of the frame. Every signal is blocked while ours runs, glibc's internal ones too (which
+ * sigfillset leaves out): a handler that cancellation unwinds would never commit its slot in the ring. */
+bool claim_take(claim_handler *ours)
+{
+    struct sigaction found, action = {.sa_sigaction = ours, .sa_flags = SA_SIGINFO | SA_RESTART};
+    if (sigaction(SIGPROF, NULL, &found) != 0)
+        return false;
+    if (is_ours(&found, ours))
+        return true;
+    remember(&found);
+    memset(&action.sa_mask, 0xff, sizeof action.sa_mask);
+    return sigaction(SIGPROF, &action, NULL) == 0;
+}
+
+/* The mask that the kernel would have set for this handler. */
+static void set_mask_of(const struct sigaction *action, const ucontext_t *context)
+{
+    uint64_t mask, own;
+    memcpy(&mask, &context->uc_sigmask, sizeof mask);
+    memcpy(&own, &action->sa_mask, sizeof own);
+    mask |= own;
+    if (!(action->sa_flags & SA_NODEFER))
+        mask |= UINT64_C(1) << (SIGPROF - 1);
+    rawcall4(SYS_rt_sigprocmask, SIG_SETMASK, (long)(uintptr_t)&mask, 0, sizeof mask);
+}
+
+/* The default: the process ends by SIGPROF, as soon as this handler has returned and the signal is unblocked. */
+static void end_by_default(int sig)
+{
+    struct sigaction fatal = {.sa_handler = SIG_DFL};
+    sigaction(sig, &fatal, NULL);
+    rawcall4(SYS_tgkill, getpid(), rawcall4(SYS_gettid, 0, 0, 0, 0), sig, 0);
+}
+
+static void call(struct sigaction *to, int sig, siginfo_t *info, void *context)
+{
+    struct sigaction action = *to;
+    if (action.sa_flags & (int)SA_RESETHAND)
+        *to = (struct sigaction){.sa_handler = SIG_DFL};
+    if (action.sa_flags & SA_SIGINFO)
+        action.sa_sigaction(sig, info, context);
+    else if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
+        action.sa_handler(sig);
+}
+
+void claim_pass_on(claim_handler *ours, int sig, siginfo_t *info, void *context)
+{
+    uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    bool stands = claim_stands(ours);
+    bool from_inside = passing.info == info && frame < passing.frame;
+    uint32_t level = from_inside ? passing.level : 0, n = atomic_load(&chain_n);
+    if (level >= n)
+        return;
+    struct sigaction *to = &chain[n - 1 - level];
+    bool is_default = !(to->sa_flags & SA_SIGINFO) && to->sa_handler == SIG_DFL;
+    if (is_default && level == 0 && stands)
+        end_by_default(sig);
+    if (is_default) /* or somebody calls ours as the one before: they would not have called the default */
+        return;
+    if (level == 0 && stands)
+        set_mask_of(to, context);
+    passing.info = info;
+    passing.frame = frame;
+    passing.level = level + 1;
+    call(to, sig, info, context);
+    passing.level = level;
+    if (level == 0)
+        passing.info = NULL;
+}

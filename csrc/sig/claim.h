@@ -1,0 +1,26 @@
+/*
+ * SIGPROF: taking it from whoever has it, seeing whether we still do, and giving others what is theirs.
+ *
+ * A SIGPROF that is not our tick goes to the handler that stood before ours, under the mask and with the effects it
+ * would have had without us. Handlers may have been put over ours and ours over them again, each calling the one it
+ * found: the chain is remembered, newest first, and a call that comes back to us from inside it goes on to the next.
+ */
+#ifndef CPROF_SIG_CLAIM_H
+#define CPROF_SIG_CLAIM_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+typedef void claim_handler(int sig, siginfo_t *info, void *context);
+
+/* Installs ours where it does not stand already. False with errno where sigaction fails. Ordinary threads, one at
+ * a time. */
+bool claim_take(claim_handler *ours);
+
+/* Does ours stand? The host may have installed its own. Any context. */
+bool claim_stands(claim_handler *ours);
+
+/* In our handler: this signal is not ours. */
+void claim_pass_on(claim_handler *ours, int sig, siginfo_t *info, void *context);
+
+#endif
