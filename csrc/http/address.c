@@ -75,7 +75,7 @@ enum status address_parse(const char *text, struct address *out, struct reason *
         return status_because(why, STATUS_ADDRESS, "the address is empty");
     if (strcmp(text, "1") == 0)
         text = ADDRESS_DEFAULT;
-    struct halves h;
+    struct halves h = {.host = "", .port = ""};
     enum status s = split(text, &h, why);
     if (s)
         return s;

@@ -87,7 +87,7 @@ bool target_decode(const char *text, size_t n, bool plus, struct buf *out)
         if (c == '%') {
             if (!is_escape(p, end))
                 return false;
-            c = (char)(hex_digit(p[1]) << 4 | hex_digit(p[2]));
+            c = (char)((unsigned)hex_digit(p[1]) << 4 | (unsigned)hex_digit(p[2]));
             p += 2;
         } else if (c == '+' && plus) {
             c = ' ';
