@@ -12,8 +12,8 @@
 #define TICK_TAG      0xc9f00000u
 #define TICK_TAG_MASK 0xfff00000u
 
-/* A caller that does not know of SA_SIGINFO calls us with one argument, and info is whatever was in a register. The
- * kernel puts it on the stack, above the handler's frame; this leaves room for wide vectors and a chain's frames. */
+/* The kernel puts info on the stack, above the handler's frame; this leaves room for wide vectors and a chain's
+ * frames. */
 #define INFO_NEAR ((uintptr_t)256 << 10)
 
 static _Atomic(struct ring *) on_ring; /* NULL: off */
@@ -43,11 +43,18 @@ static void record_tick(struct ring *ring, const siginfo_t *info, const ucontext
     ring_commit(slot);
 }
 
+/* A handler that was put over ours and does not know of SA_SIGINFO may call us with one argument: info is then whatever
+ * was in a register. Where ours stands nobody else calls it, and info may come from anywhere (a sanitizer's copy). */
+static bool believable(const siginfo_t *info)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), at = (uintptr_t)info;
+    return (at > here && at - here < INFO_NEAR) || tick_installed();
+}
+
 /* Nothing on a tick's path touches errno or any other thread-local: see sig/rawcall. */
 static void handle(int sig, siginfo_t *info, void *context)
 {
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0), at = (uintptr_t)info;
-    if (at < here || at - here > INFO_NEAR)
+    if (!believable(info))
         return;
     uint32_t run = (uint32_t)((uintptr_t)info->si_value.sival_ptr >> 32);
     if (info->si_code != SI_TIMER || (run & TICK_TAG_MASK) != TICK_TAG) {
