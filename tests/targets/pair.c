@@ -20,7 +20,7 @@ __attribute__((noinline)) static void left(void)
 __attribute__((noinline)) static void right(void)
 {
     while (work_thread_seconds() < SECONDS)
-        work_units(1);
+        work_units(2); /* not the same code as left, which the compiler would fold into one */
 }
 
 static void *run_left(void *arg)
