@@ -87,7 +87,7 @@ def one_sample(quick: bool) -> Table:
         f"""SIGPROF raised by a thread at itself, {FRAMES} frames and a few deep, by the same system
         call for all. Warm: the same stack again and again, median of the time around the call.
         Cold: after touching 8 MiB. Process: CPU time of all threads, divided by the samples, so
-        with draining the ring and the thread that does it. Each tool's own timer runs at 10 Hz
+        with draining the ring and the thread that does it. Each tool's own timer runs
         beside it.""",
         (
             Figure("warm, ns", said("warm_ns")),
@@ -96,8 +96,8 @@ def one_sample(quick: bool) -> Table:
         ),
         (
             Configuration("empty handler", "sample", nothing_recorded, arguments=batches),
-            recording("cprof", 10, "sample", *batches, depth=FRAMES),
-            recording("gperftools", 10, "sample", *batches, depth=FRAMES),
+            recording("cprof", 100, "sample", *batches, depth=FRAMES),
+            recording("gperftools", 100, "sample", *batches, depth=FRAMES),
         ),
         3 if quick else 9,
     )

@@ -27,7 +27,7 @@ from rows import Configuration, Table, tables
 from truth import NOT_INSTALLED, Run, Truth
 
 HERE = Path(__file__).resolve().parent
-TIMEOUT_S = 120
+TIMEOUT_S = 60
 
 
 class Failed(Exception):
@@ -109,6 +109,11 @@ def attempt(
     return values, truth
 
 
+def library_state() -> list[tuple[str, int]]:
+    folder = Path(cprof.__file__).parent / "lib"
+    return sorted((str(file), file.stat().st_mtime_ns) for file in folder.glob("*.so"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measures cprof beside gperftools.")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: a minute")
@@ -117,7 +122,7 @@ def main() -> None:
     )
     parser.add_argument("-o", "--output", type=Path, help="instead of bench/RESULTS.md")
     options = parser.parse_args()
-    began = time.monotonic()
+    began, measured = time.monotonic(), library_state()
     with tempfile.TemporaryDirectory(prefix="cprof-bench-") as name:
         scratch = Path(name)
         programs = Programs(HERE / "targets", scratch)
@@ -125,6 +130,10 @@ def main() -> None:
         chosen = [t for t in tables(options.quick) if options.only.lower() in t.title.lower()]
         done = [measure(table, programs, scratch) for table in chosen]
     seconds = time.monotonic() - began
+    if library_state() != measured:
+        sys.exit(
+            "bench: cprof was rebuilt meanwhile, so the rounds are not comparable: run it again"
+        )
     text = markdown(done, facts, seconds, options.quick)
     print(text)
     if options.output or not options.only:
