@@ -14,7 +14,11 @@
 
 #define NS_PER_S INT64_C(1000000000)
 
-#define CHECKS_PER_SCAN 16 /* known threads looked after per scan, about 10 us each */
+#define ROOM_UNKNOWN (UINT64_MAX - 1)
+
+/* Known threads looked after, about 10 us each: so many at every so many scans. */
+#define CHECKS_AT_ONCE   16
+#define SCANS_PER_CHECKS 4
 
 /* How the kernel encodes "the CPU clock of thread tid" in a clock id; pthread_getcpuclockid gives the same but
  * wants a pthread_t. */
@@ -53,6 +57,8 @@ static void try_arm(struct timers *t, struct timer_slot *slot)
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
     event._sigev_un._tid = slot->tid;
     event.sigev_value.sival_ptr = tick_tag(t->run, slot->tid);
+    if (t->queue_room == ROOM_UNKNOWN)
+        t->queue_room = tasks_queue_room();
     if (t->queue_room && syscall(SYS_timer_create, cpu_clock_of(slot->tid), &event, &slot->id) == 0) {
         t->queue_room--;
         slot->armed = true;
@@ -104,8 +110,12 @@ static void look_after(struct timers *t, struct timer_slot *slot)
 /* A few threads per scan: with thousands of them this is what would cost. */
 static void look_after_some(struct timers *t)
 {
-    for (size_t i = 0; i < t->n && i < CHECKS_PER_SCAN; i++)
+    for (size_t i = 0; i < t->n && i < CHECKS_AT_ONCE; i++)
         look_after(t, &t->at[t->cursor++ % t->n]);
+}
+
+static void count_uncovered(struct timers *t)
+{
     t->uncovered = 0;
     for (size_t i = 0; i < t->n; i++)
         t->uncovered += !t->at[i].armed;
@@ -141,12 +151,14 @@ void timers_scan(struct timers *t)
     else
         next = malloc((tids.n + 1) * sizeof *next);
     if (next) {
-        t->queue_room = tasks_queue_room();
+        t->queue_room = ROOM_UNKNOWN; /* asked for by the first new thread of this scan */
         t->n = merge_tasks(t, &tids, next);
         free(t->at);
         t->at = next;
         t->first_scan_done = true;
-        look_after_some(t);
+        if (t->scans++ % SCANS_PER_CHECKS == 0)
+            look_after_some(t);
+        count_uncovered(t);
     }
     vec_u32_fini(&tids);
 }

@@ -27,7 +27,8 @@ struct timers {
     size_t n;
     uint64_t random;
     uint32_t run, period_ns;
-    uint32_t uncovered;    /* slots that are not armed */
+    uint32_t uncovered; /* slots that are not armed */
+    uint32_t scans;
     size_t cursor;         /* where the next scan goes on looking after known threads */
     uint64_t queue_room;   /* timers that may still be made in this scan */
     int64_t unseen_cpu_ns; /* CPU that threads had used when they were found, those of the first scan apart */
