@@ -42,19 +42,20 @@ static void put_status(struct buf *out)
     if (s.hz)
         buf_printf(out, "<tr><td>rate</td><td class=\"n\">%u Hz</td></tr>\n", s.hz);
     else
-        buf_puts(out, "<tr><td>rate</td><td class=\"n\">idle</td></tr>\n");
+        buf_puts(out, "<tr><td>rate</td><td class=\"n\">not sampling now</td></tr>\n");
     put_count(out, "open windows", s.windows, false);
     put_count(out, "samples", s.samples, false);
     put_count(out, "ticks", s.ticks, false);
     put_count(out, "lost (ring full)", s.lost_ring_full, true);
     put_count(out, "truncated stacks", s.truncated, true);
     put_count(out, "threads covered", s.threads_covered, false);
-    put_count(out, "threads not covered", s.threads_uncovered, true);
+    put_count(out, "threads that block SIGPROF", s.threads_blocked, true);
+    put_count(out, "threads without a timer", s.threads_refused, true);
     put_count(out, "SIGPROFs passed on", s.foreign, false);
     buf_printf(out, "<tr><td>SIGPROF handler</td><td class=\"n%s\">%s</td></tr>\n", s.stolen ? " bad" : "",
                s.stolen ? "replaced by the program"
                : s.hz   ? "ours"
-                        : "not needed now");
+                        : "ours while sampling");
     buf_puts(out, "</tbody>\n</table>\n<p>Totals since the start of the process.</p>\n");
 }
 

@@ -132,16 +132,23 @@ static void check_handler(void)
     }
 }
 
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 static void count_threads(void)
 {
-    uint32_t covered = (uint32_t)timers.n - timers.uncovered;
-    totals.threads_uncovered = timers.uncovered;
+    uint32_t covered = 0;
+    for (size_t i = 0; i < timers.n; i++)
+        covered += timers.at[i].state == TIMER_ARMED;
     totals.threads_covered = covered;
+    totals.threads_blocked = timers.blocked;
+    totals.threads_refused = timers.refused;
     for (struct cpu_window *w = windows; w; w = w->next) {
-        if (covered > w->stats.threads_covered)
-            w->stats.threads_covered = covered;
-        if (timers.uncovered > w->stats.threads_uncovered)
-            w->stats.threads_uncovered = timers.uncovered;
+        w->stats.threads_covered = larger(w->stats.threads_covered, covered);
+        w->stats.threads_blocked = larger(w->stats.threads_blocked, timers.blocked);
+        w->stats.threads_refused = larger(w->stats.threads_refused, timers.refused);
     }
 }
 

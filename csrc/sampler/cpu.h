@@ -27,18 +27,19 @@ struct cpu_window;
 
 /* What happened in one window, or since the start of the process. */
 struct cpu_stats {
-    uint64_t samples;           /* records received */
-    uint64_t ticks;             /* their weight: periods of CPU time */
-    uint64_t lost_ring_full;    /* ticks that found no room in the ring */
-    uint64_t truncated;         /* stacks cut at RECORD_MAX_FRAMES, or that could not be walked to their end */
-    uint64_t foreign;           /* SIGPROFs that were not ours and were passed on */
-    uint32_t threads_covered;   /* largest number of threads with a timer at once */
-    uint32_t threads_uncovered; /* threads for which the kernel refused a timer (RLIMIT_SIGPENDING, seccomp) */
-    uint32_t hz;                /* the rate in force, 0 when idle */
-    uint32_t windows;           /* open now */
-    int64_t process_cpu_ns;     /* CPU time of the host's threads in the window: what the ticks should add up to */
-    int64_t uncovered_cpu_ns;   /* of it, used by threads before they had a timer */
-    int stolen;                 /* the host replaced our SIGPROF handler while we ran */
+    uint64_t samples;         /* records received */
+    uint64_t ticks;           /* their weight: periods of CPU time */
+    uint64_t lost_ring_full;  /* ticks that found no room in the ring */
+    uint64_t truncated;       /* stacks cut at RECORD_MAX_FRAMES, or that could not be walked to their end */
+    uint64_t foreign;         /* SIGPROFs that were not ours and were passed on */
+    uint32_t threads_covered; /* largest number of threads with a timer at once */
+    uint32_t threads_blocked; /* threads that block SIGPROF, or are in strict seccomp mode: not sampled */
+    uint32_t threads_refused; /* threads for which no timer was to be had (RLIMIT_SIGPENDING) */
+    uint32_t hz;              /* the rate in force, 0 when idle */
+    uint32_t windows;         /* open now */
+    int64_t process_cpu_ns;   /* CPU time of the host's threads in the window: what the ticks should add up to */
+    int64_t uncovered_cpu_ns; /* of it, used by threads before they had a timer */
+    int stolen;               /* the host replaced our SIGPROF handler while we ran */
 };
 
 /* hz 0 = the set rate. STATUS_BUSY where SIGPROF cannot be had, with the reason. */

@@ -71,16 +71,16 @@ static bool read_status(const char *path, char text[4096])
     return n > 0;
 }
 
-bool tasks_may_signal(uint32_t tid)
+enum tasks_consent tasks_may_signal(uint32_t tid)
 {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/status", tid);
     if (!read_status(path, text))
-        return false;
+        return TASKS_GONE;
     const char *blocked = field(text, "\nSigBlk:\t"), *seccomp = field(text, "\nSeccomp:\t");
     if (!blocked || (strtoull(blocked, NULL, 16) & UINT64_C(1) << (SIGPROF - 1)))
-        return false;
-    return !seccomp || strtoul(seccomp, NULL, 10) != 1;
+        return TASKS_NO;
+    return seccomp && strtoul(seccomp, NULL, 10) == 1 ? TASKS_NO : TASKS_YES;
 }
 
 uint64_t tasks_queue_room(void)

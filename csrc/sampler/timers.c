@@ -6,6 +6,7 @@
 #include "sampler/tasks.h"
 #include "sig/tick.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -19,6 +20,8 @@
 /* Known threads looked after, about 10 us each: so many at every so many scans. */
 #define CHECKS_AT_ONCE   16
 #define SCANS_PER_CHECKS 4
+
+#define MISSES_MAX 3
 
 /* How the kernel encodes "the CPU clock of thread tid" in a clock id; pthread_getcpuclockid gives the same but
  * wants a pthread_t. */
@@ -49,30 +52,41 @@ static void start_timer(struct timers *t, const struct timer_slot *slot)
     syscall(SYS_timer_settime, slot->id, 0, &when, NULL);
 }
 
-static void try_arm(struct timers *t, struct timer_slot *slot)
+static enum timer_state create_timer(struct timers *t, struct timer_slot *slot)
 {
-    slot->armed = false;
-    if (!tasks_may_signal((uint32_t)slot->tid))
-        return;
+    enum tasks_consent consent = tasks_may_signal((uint32_t)slot->tid);
+    if (consent != TASKS_YES)
+        return consent == TASKS_NO ? TIMER_BLOCKED : TIMER_GONE;
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
     event._sigev_un._tid = slot->tid;
     event.sigev_value.sival_ptr = tick_tag(t->run, slot->tid);
     if (t->queue_room == ROOM_UNKNOWN)
         t->queue_room = tasks_queue_room();
-    if (t->queue_room && syscall(SYS_timer_create, cpu_clock_of(slot->tid), &event, &slot->id) == 0) {
-        t->queue_room--;
-        slot->armed = true;
-        start_timer(t, slot);
-    } else {
+    if (!t->queue_room)
+        return TIMER_REFUSED;
+    if (syscall(SYS_timer_create, cpu_clock_of(slot->tid), &event, &slot->id) != 0)
+        return errno == EINVAL || errno == ESRCH ? TIMER_GONE : TIMER_REFUSED;
+    t->queue_room--;
+    start_timer(t, slot);
+    return TIMER_ARMED;
+}
+
+static void try_arm(struct timers *t, struct timer_slot *slot)
+{
+    slot->state = (uint8_t)create_timer(t, slot);
+    if (slot->state == TIMER_REFUSED)
         counter_add(COUNTER_TIMER_REFUSED, 1);
-    }
+    if (slot->state == TIMER_ARMED)
+        slot->misses = 0;
+    else if (slot->misses < MISSES_MAX)
+        slot->misses++;
 }
 
 static void delete_timer(struct timer_slot *slot)
 {
-    if (slot->armed)
+    if (slot->state == TIMER_ARMED)
         syscall(SYS_timer_delete, slot->id);
-    slot->armed = false;
+    slot->state = TIMER_BLOCKED;
 }
 
 /* The clock of a dead thread no longer runs, and the kernel then tells a timer on it as disarmed. A thread that
@@ -96,13 +110,13 @@ static struct timer_slot new_slot(struct timers *t, int32_t tid)
  * or have unblocked it. */
 static void look_after(struct timers *t, struct timer_slot *slot)
 {
-    if (!slot->armed) {
+    if (slot->state != TIMER_ARMED) {
         try_arm(t, slot);
     } else if (!timer_lives(slot)) {
         delete_timer(slot);
         t->unseen_cpu_ns += cpu_ns_of(slot->tid);
         try_arm(t, slot);
-    } else if (!tasks_may_signal((uint32_t)slot->tid)) {
+    } else if (tasks_may_signal((uint32_t)slot->tid) == TASKS_NO) {
         delete_timer(slot);
     }
 }
@@ -114,11 +128,18 @@ static void look_after_some(struct timers *t)
         look_after(t, &t->at[t->cursor++ % t->n]);
 }
 
-static void count_uncovered(struct timers *t)
+/* A thread that is just starting or ending blocks everything for a moment: the first misses do not count, and are tried
+ * again at once. */
+static void settle_unarmed(struct timers *t)
 {
-    t->uncovered = 0;
-    for (size_t i = 0; i < t->n; i++)
-        t->uncovered += !t->at[i].armed;
+    t->blocked = t->refused = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        struct timer_slot *slot = &t->at[i];
+        if (slot->state != TIMER_ARMED && slot->misses < MISSES_MAX)
+            try_arm(t, slot);
+        t->blocked += slot->state == TIMER_BLOCKED && slot->misses == MISSES_MAX;
+        t->refused += slot->state == TIMER_REFUSED;
+    }
 }
 
 /* Both lists are sorted by tid: one pass merges them into the next table. */
@@ -158,7 +179,7 @@ void timers_scan(struct timers *t)
         t->first_scan_done = true;
         if (t->scans++ % SCANS_PER_CHECKS == 0)
             look_after_some(t);
-        count_uncovered(t);
+        settle_unarmed(t);
     }
     vec_u32_fini(&tids);
 }
@@ -167,7 +188,7 @@ void timers_set_period(struct timers *t, uint32_t period_ns)
 {
     t->period_ns = period_ns;
     for (size_t i = 0; i < t->n; i++)
-        if (t->at[i].armed)
+        if (t->at[i].state == TIMER_ARMED)
             start_timer(t, &t->at[i]);
 }
 
@@ -183,7 +204,7 @@ void timers_after_fork_child(struct timers *t)
     free(t->at);
     t->at = NULL;
     t->n = 0;
-    t->uncovered = 0;
+    t->blocked = t->refused = 0;
     t->cursor = 0;
     t->unseen_cpu_ns = 0;
     t->first_scan_done = false;

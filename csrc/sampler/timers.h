@@ -16,10 +16,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum timer_state {
+    TIMER_ARMED,
+    TIMER_BLOCKED, /* the thread must not be signalled: it blocks SIGPROF, or is in strict seccomp mode */
+    TIMER_REFUSED, /* no timer to be had: RLIMIT_SIGPENDING, seccomp */
+    TIMER_GONE,    /* the thread ended before it could be asked */
+};
+
 struct timer_slot {
     int32_t tid;
-    int id;     /* the kernel's timer id; meaningless when not armed */
-    bool armed; /* false: the thread must not be signalled, or the kernel refused; asked again now and then */
+    int id;         /* the kernel's timer id; meaningless when not armed */
+    uint8_t state;  /* enum timer_state; all but ARMED are tried again now and then */
+    uint8_t misses; /* how often in a row it could not be armed, up to MISSES_MAX */
 };
 
 struct timers {
@@ -27,7 +35,7 @@ struct timers {
     size_t n;
     uint64_t random;
     uint32_t run, period_ns;
-    uint32_t uncovered; /* slots that are not armed */
+    uint32_t blocked, refused; /* threads in these states for more than a moment */
     uint32_t scans;
     size_t cursor;         /* where the next scan goes on looking after known threads */
     uint64_t queue_room;   /* timers that may still be made in this scan */
