@@ -33,7 +33,7 @@ FRONT_OBJ  = $(BUILD)/obj/door/linked.o
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	    /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	    /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## Build all, profile a small C server for 5 s, show table and flame graph
 	@.venv/bin/python examples/demo.py
@@ -104,7 +104,7 @@ fmt: .venv/.test ## Format C and Python
 	.venv/bin/ruff check --fix -q
 	.venv/bin/ruff format -q
 
-docs: build .venv/.test ## Render README, docs/ and the Python reference to build/docs
+docs: build .venv/.test ## Render README, docs/ and cprof.h to build/docs
 	.venv/bin/python docs/render.py build/docs
 
 # --- the core -------------------------------------------------------------------------------------------------

@@ -19,6 +19,10 @@ NO_WINDOW_SECONDS = 60.0
 INDEX_SECONDS = 2.0
 
 
+# On the index beside the profiles.
+NOT_PROFILES = {"cmdline", "symbol"}
+
+
 class Fetched(NamedTuple):
     data: bytes
     source: str
@@ -38,8 +42,8 @@ def fetch(
 
     target: a URL (`http://127.0.0.1:6060`, a path to one profile, a mount prefix), `host:port`,
     `unix:/path/of/socket`, or a file.
-    kind: "cpu" (the default), "wall", "heap", "allocs", "block", "mutex", "thread",
-    "threadcreate" or the name of a custom profile.
+    kind: "cpu" (the default), or another profile that the server has: Go programs have "heap",
+    "allocs", "block", "mutex", "thread" and "threadcreate".
     seconds: the length of the window, 30 for cpu and wall. The other kinds are fetched as they
     stand, or with seconds as the difference over that time.
     progress: True for a bar on stderr, False for none, None for one where it can be seen.
@@ -111,11 +115,23 @@ def _refusal(answers: list[_http.Answer], kind: str | None, headers: dict[str, s
         wanted = kind or name
         if WIRE_NAMES.get(wanted, wanted) not in known:
             text += did_you_mean(wanted, known)
+        elif answer.from_handler:
+            text += _what_it_has(answer.request, headers)
     return text
+
+
+def _what_it_has(request: Request, headers: dict[str, str] | None) -> str:
+    listed = [name for name in _listed(request, headers) if name not in NOT_PROFILES]
+    return f"; this server has: {', '.join(listed)}" if listed else ""
 
 
 def _served_kinds(request: Request, headers: dict[str, str] | None) -> list[str]:
     """The usual kinds and those the server's index lists."""
+    return [*KINDS, *(name for name in _listed(request, headers) if name not in KINDS)]
+
+
+def _listed(request: Request, headers: dict[str, str] | None) -> list[str]:
+    """The names on the server's index page, none where it has no such page."""
     from cprof import _http
 
     index = request._replace(path=request.path.rsplit("/", 1)[0] + "/", query="")
@@ -123,5 +139,4 @@ def _served_kinds(request: Request, headers: dict[str, str] | None) -> list[str]
         page = _http.get(index, INDEX_SECONDS, headers).body.decode("utf-8", "replace")
     except Error:
         page = ""
-    listed = re.findall(r"""href=['"]([\w.%~+-]+)\?debug=""", page)
-    return [*KINDS, *(name for name in listed if name not in KINDS)]
+    return re.findall(r"""href=['"]([\w.%~+-]+)\?debug=""", page)

@@ -67,7 +67,7 @@ def resolve(target: str | os.PathLike[str], kind: str | None, seconds: float | N
     if text.isdecimal():
         raise UnsupportedError(
             f"{text} is a process id: attaching to a running process is not supported yet. "
-            "Start it with a cprof server and give its address, as 127.0.0.1:6060"
+            f"Start it with a cprof server and give its address; a port is written :{text}"
         )
     if kind == "ui":
         raise UnsupportedError("ui is not a kind of profile: the name is reserved for the web page")

@@ -16,6 +16,7 @@ def test_the_demo() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[##########] done" in done.stderr, "the progress bar"
     assert "Showing nodes accounting for" in done.stdout
+    assert re.search(r"measured [23]\.\d\d : 1", done.stdout), done.stdout
     for line in ("curl -o", "go tool pprof", "cprof top"):
         assert line in done.stdout
     profile = cprof.load(ROOT / "demo" / "cpu.pb.gz")

@@ -128,3 +128,19 @@ def test_the_storm(hz: int, build: Build, start: Start, tmp_path: Path) -> None:
     profile = cprof.load(out)
     truth = printed(target.stdout(), "cpu")
     assert profile.total("cpu") / 1e9 > 0.9 * truth, (profile.total("cpu") / 1e9, truth)
+
+
+@pytest.mark.parametrize("case", ["blocked", "short"])
+def test_cpu_time_that_was_not_sampled_is_a_row(
+    case: str, build: Build, start: Start, tmp_path: Path
+) -> None:
+    """A thread that blocks SIGPROF, and threads that end before anyone sees them, made profiles
+    that showed a few percent of the truth as if it were all."""
+    out = tmp_path / "cpu.pb.gz"
+    target = start(build("unseen.c"), str(out), case)
+    assert target.wait() == 0
+    profile = cprof.load(out)
+    truth = printed(target.stdout(), "cpu")
+    assert abs(profile.total("cpu") / 1e9 - truth) < 0.05 * truth + 0.05
+    assert "<lost: not sampled>" in function_names(profile)
+    assert ("SIGPROF blocked" in " ".join(profile.comments)) == (case == "blocked")

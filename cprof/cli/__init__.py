@@ -36,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as why:  # a full disk behind stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return complain(f"cannot write the output: {why.strerror or why}", MISSING)
 
 
 def _run(arguments: list[str]) -> int:

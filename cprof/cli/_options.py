@@ -32,8 +32,8 @@ def add_target_options(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--profile",
         metavar="KIND",
-        help="cpu (the default), wall, heap, allocs, block, mutex, thread, threadcreate, "
-        "or the name of a custom profile",
+        help="cpu (the default) or another profile that the server's index lists; a Go program "
+        "has heap, allocs, block, mutex, thread and threadcreate",
     )
     to.add_argument(
         "--seconds",

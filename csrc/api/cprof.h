@@ -18,7 +18,8 @@
  *
  * Every function may be called from any thread, but not from a signal handler. Those that can fail return 0 or a
  * positive result on success and a negative enum cprof_status otherwise; cprof_last_error() then has a sentence.
- * Nothing here ever prints, aborts or exits. CPROF_DISABLE=1 in the environment makes every switch return
+ * No function here prints, aborts or exits; only the environment's switch, when it cannot serve, says so in one line on
+ * stderr (CPROF_LOG=off or a file's name changes that). CPROF_DISABLE=1 in the environment makes every switch return
  * CPROF_ERR_DISABLED; compiling with -DCPROF_DISABLE turns the calls into nothing at all.
  */
 #ifndef CPROF_H
@@ -50,8 +51,8 @@ enum cprof_status {
 #ifndef CPROF_DISABLE
 
 /*
- * Starts the debug server: GET /debug/pprof/ and what it lists. addr is "host:port"; port 0 picks a free one;
- * NULL means 127.0.0.1:6060. Loopback only. The server has its own threads, with all signals blocked.
+ * Starts the debug server: GET /debug/pprof/ and what it lists. addr is "host:port", ":port", "port" or "[::1]:port";
+ * port 0 picks a free one; NULL and "1" mean 127.0.0.1:6060. Loopback only, TCP only. The server has its own threads, with all signals blocked.
  * CPROF_ERR_BUSY where one is running already.
  */
 int cprof_serve(const char *addr);
