@@ -40,10 +40,9 @@ static void remember(const struct sigaction *found)
     uint32_t n = atomic_load(&chain_n);
     bool plain = !(found->sa_flags & SA_SIGINFO) && (found->sa_handler == SIG_DFL || found->sa_handler == SIG_IGN);
     if (plain)
-        n = 0; /* nobody calls on from there */
-    if (n && chain[n - 1].sa_sigaction == found->sa_sigaction)
-        return;
-    if (n == CHAIN_MAX)
+        n = 0;                                                          /* nobody calls on from there */
+    bool again = n && chain[n - 1].sa_sigaction == found->sa_sigaction; /* perhaps with another mask */
+    if (again || n == CHAIN_MAX)
         n--;
     chain[n] = *found;
     atomic_store(&chain_n, n + 1);

@@ -10,6 +10,7 @@
 
 #include <elfutils/libdwelf.h>
 #include <elfutils/libdwfl.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct symbols {
     struct content *contents; /* one per module, same order */
     Dwfl *dwfl;
     struct texts texts;
+    bool broken; /* libdw was left in the middle: its memory is leaked rather than walked once more */
 };
 
 static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base, char **file_name, Elf **elf)
@@ -122,11 +124,20 @@ void symbols_close(struct symbols *s)
         plt_fini(&s->contents[i].plt);
     }
     free(s->contents);
-    if (s->dwfl)
+    if (s->dwfl && !s->broken)
         dwfl_end(s->dwfl);
     texts_fini(&s->texts);
     modules_fini(&s->modules);
     free(s);
+}
+
+/* Where libdw is out of memory it ends the process, unless told otherwise: it is left by longjmp, and the session
+ * answers nothing more. */
+static _Thread_local jmp_buf *out_of_memory;
+
+__attribute__((noreturn)) static void on_out_of_memory(void)
+{
+    longjmp(*out_of_memory, 1);
 }
 
 static void read_content(struct content *c)
@@ -140,6 +151,7 @@ static void read_content(struct content *c)
     plt_init(&c->plt, elf, bias);
     Dwarf *dw = dwfl_module_getdwarf(c->dwfl, &bias);
     if (dw) {
+        dwarf_new_oom_handler(dw, on_out_of_memory);
         c->bias = bias;
         units_init(&c->units, dw);
     }
@@ -168,9 +180,8 @@ static size_t name_stub(struct symbols *s, const struct content *c, uint64_t add
     return 1;
 }
 
-static size_t frames(void *self, uint64_t address, struct named_frame out[NAMER_MAX_INLINE])
+static size_t find_frames(struct symbols *s, uint64_t address, struct named_frame out[NAMER_MAX_INLINE])
 {
-    struct symbols *s = self;
     struct content *c = content_at(s, address);
     if (!c)
         return 0;
@@ -186,6 +197,20 @@ static size_t frames(void *self, uint64_t address, struct named_frame out[NAMER_
         n = 1;
     }
     return n ? n : name_stub(s, c, address, out);
+}
+
+static size_t frames(void *self, uint64_t address, struct named_frame out[NAMER_MAX_INLINE])
+{
+    struct symbols *s = self;
+    jmp_buf here;
+    if (s->broken)
+        return 0;
+    if (setjmp(here)) {
+        s->broken = true;
+        return 0;
+    }
+    out_of_memory = &here;
+    return find_frames(s, address, out);
 }
 
 static bool build_id(void *self, uint64_t address, char *hex, size_t room)
