@@ -1,0 +1,216 @@
+/* Hosts that know which numbers their descriptors have: POSIX promises the lowest that is free. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "host.h"
+
+#define STORM_S       1.5
+#define IDLE_THREADS  600 /* the more there are, the longer it takes to find them */
+#define MANY          64
+#define OWN           16
+#define CHECKS        3
+#define SMALL_TABLE   24
+#define LOWEST_OPENED 3
+
+static const char host_data[] = "the host's own data, which nobody else may change";
+
+static pthread_mutex_t never = PTHREAD_MUTEX_INITIALIZER;
+
+static void *idle(void *arg)
+{
+    (void)arg;
+    pthread_mutex_lock(&never);
+    pthread_mutex_unlock(&never);
+    return NULL;
+}
+
+static void start_idle_threads(void)
+{
+    pthread_mutex_lock(&never);
+    for (int i = 0; i < IDLE_THREADS; i++)
+        pthread_detach(host_thread(idle, NULL));
+}
+
+/* How many is chance, and differs between two runs: said is only whether there were any. */
+static void say(const char *what, long failed, long tried)
+{
+    printf("%s: %s\n", what, failed ? "not always" : "always");
+    fprintf(stderr, "%s: %ld of %ld failed\n", what, failed, tried);
+}
+
+/* A daemon that gives itself a new stdin. */
+static void reopen_stdin(long *failed, long *tried)
+{
+    close(STDIN_FILENO);
+    int fd = open("/dev/null", O_RDONLY);
+    ++*tried;
+    if (fd != STDIN_FILENO) {
+        ++*failed;
+        dup2(fd, STDIN_FILENO);
+        close(fd);
+    }
+}
+
+static void zero_is_free(void)
+{
+    long failed = 0, tried = 0;
+    start_idle_threads();
+    host_sample();
+    for (double end = host_storm_end(STORM_S); host_now() < end;)
+        reopen_stdin(&failed, &tried);
+    host_stop();
+    say("close(0), then open() gives 0", failed, tried);
+}
+
+static _Atomic bool end_recordings;
+
+static void *record_again_and_again(void *output)
+{
+    while (!end_recordings) {
+        host_expect("cprof_cpu_start", cprof_cpu_start(*(int *)output, HOST_HZ), CPROF_OK);
+        host_burn(0.01);
+        host_expect("cprof_cpu_stop", cprof_cpu_stop(), CPROF_OK);
+    }
+    return NULL;
+}
+
+/* Writing a profile reads many files. */
+static void zero_is_free_while_profiles_are_written(void)
+{
+    long failed = 0, tried = 0;
+    pthread_t recorder = 0;
+    int output = open("/dev/null", O_WRONLY);
+    host_sample(); /* from here on the core is loaded: the loader itself opens files */
+    host_stop();
+    if (host_sampled)
+        recorder = host_thread(record_again_and_again, &output);
+    for (double end = host_storm_end(STORM_S); host_now() < end;)
+        reopen_stdin(&failed, &tried);
+    end_recordings = true;
+    if (host_sampled)
+        pthread_join(recorder, NULL);
+    say("close(0), then open() gives 0", failed, tried);
+}
+
+/* closefrom(3), as daemons do, and then files of its own. */
+static void own_files_stay_open(void)
+{
+    long failed = 0, tried = 0;
+    start_idle_threads();
+    host_sample();
+    for (double end = host_storm_end(STORM_S); host_now() < end;) {
+        int own[OWN];
+        struct stat st;
+        for (int fd = LOWEST_OPENED; fd < LOWEST_OPENED + OWN; fd++)
+            close(fd);
+        for (int i = 0; i < OWN; i++)
+            own[i] = open("/dev/null", O_RDONLY);
+        for (int i = 0; i < OWN * CHECKS; i++)
+            failed += fstat(own[i % OWN], &st) != 0;
+        tried++;
+    }
+    host_stop();
+    say("files stay open until the host closes them", failed, tried);
+}
+
+/* The open descriptors from LOWEST_OPENED on. */
+static int list_descriptors(int *fds)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    for (struct dirent *e; d && n < MANY && (e = readdir(d));) {
+        int fd = atoi(e->d_name);
+        if (fd >= LOWEST_OPENED && fd != dirfd(d))
+            fds[n++] = fd;
+    }
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static bool is_intact(int fd, const struct stat *was)
+{
+    char data[sizeof host_data] = "";
+    struct stat is;
+    return fstat(fd, &is) == 0 && is.st_ino == was->st_ino && is.st_size == was->st_size &&
+           pread(fd, data, sizeof data, 0) == sizeof data && memcmp(data, host_data, sizeof data) == 0;
+}
+
+/* The host closes what it does not know, and gives each number to a file of its own. */
+static void numbers_are_taken(void)
+{
+    int taken[MANY], n = 0, mine = host_file("host.data");
+    struct stat was;
+    if (write(mine, host_data, sizeof host_data) < 0 || fstat(mine, &was) != 0)
+        perror("host.data");
+    host_sample();
+    int all = list_descriptors(taken);
+    for (int i = 0; i < all; i++) {
+        if (taken[i] != mine && dup2(mine, taken[i]) >= 0)
+            taken[n++] = taken[i];
+    }
+    host_burn(0.15);
+    if (host_sampled) {
+        host_expect("a descriptor of the recording was found", n > 0, true);
+        host_expect("cprof_cpu_stop failed", cprof_cpu_stop() < 0, true);
+        host_expect("there is a reason", cprof_last_error()[0] != '\0', true);
+    }
+    for (int i = 0; i < n; i++)
+        if (!is_intact(taken[i], &was))
+            printf("descriptor %d was closed or written\n", taken[i]);
+    printf("the host's file is %s\n", is_intact(mine, &was) ? "intact" : "changed");
+    host_sample();
+    host_stop();
+}
+
+static _Atomic bool end_churn;
+
+static void *open_and_close(void *arg)
+{
+    (void)arg;
+    while (!end_churn) {
+        int fds[8];
+        for (int i = 0; i < 8; i++)
+            fds[i] = open("/dev/null", O_RDONLY);
+        for (int i = 0; i < 8; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
+    }
+    return NULL;
+}
+
+/* Near its limit, with other threads that take and leave the last ones: each call may find one or not. */
+static void table_is_full(void)
+{
+    struct rlimit small = {SMALL_TABLE, SMALL_TABLE};
+    pthread_t churn[2];
+    if (host_sampled)
+        cprof_set_cpu_hz(0);
+    setrlimit(RLIMIT_NOFILE, &small);
+    for (int i = 0; i < 7; i++)
+        if (open("/dev/null", O_RDONLY) < 0)
+            perror("/dev/null");
+    for (int i = 0; i < 2; i++)
+        churn[i] = host_thread(open_and_close, NULL);
+    double end = host_storm_end(STORM_S);
+    while (host_sampled && host_now() < end)
+        if (cprof_serve("127.0.0.1:0") == CPROF_OK)
+            host_expect("cprof_close", cprof_close(), CPROF_OK);
+    end_churn = true;
+    for (int i = 0; i < 2; i++)
+        pthread_join(churn[i], NULL);
+    printf("alive\n");
+}
+
+int main(int argc, char **argv)
+{
+    const struct host_case cases[] = {
+        {"zero", zero_is_free},       {"zero_written", zero_is_free_while_profiles_are_written},
+        {"own", own_files_stay_open}, {"taken", numbers_are_taken},
+        {"full", table_is_full},      {NULL, NULL},
+    };
+    return host_main(argc, argv, cases);
+}

@@ -1,0 +1,226 @@
+/* Hosts with a SIGPROF handler of their own, installed before ours or over it. */
+#include <setjmp.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include "host.h"
+
+#define ROUNDS 10
+
+static sigjmp_buf away;
+static volatile sig_atomic_t calls;
+
+static void catch_by(int sig, void (*handler)(int), int flags, int also_blocked)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+    if (also_blocked)
+        sigaddset(&action.sa_mask, also_blocked);
+    sigaction(sig, &action, NULL);
+}
+
+/* Opens and closes a window: from here on our handler stands over the host's. */
+static void record_once(const char *name)
+{
+    host_sample_into(name, HOST_HZ);
+    host_stop();
+}
+
+static void leave(int sig)
+{
+    (void)sig;
+    calls++;
+    siglongjmp(away, 1);
+}
+
+/* By the system call: the library leaves out the signals it keeps for itself, which must not stay blocked either. */
+static void print_mask(const char *when)
+{
+    unsigned long blocked = 0;
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof blocked);
+    printf("%s: blocked %#lx\n", when, blocked);
+    blocked = 0;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL, sizeof blocked);
+}
+
+static void raise_and_leave(const char *when, int flags, int also_blocked, int restores)
+{
+    catch_by(SIGPROF, leave, flags, also_blocked);
+    host_sample();
+    if (sigsetjmp(away, restores) == 0)
+        raise(SIGPROF);
+    host_stop();
+    print_mask(when);
+}
+
+static void mask_after_longjmp(void)
+{
+    raise_and_leave("longjmp", 0, 0, 0);
+    raise_and_leave("longjmp, another signal in sa_mask", 0, SIGUSR1, 0);
+    raise_and_leave("longjmp, SA_NODEFER", SA_NODEFER, 0, 0);
+    raise_and_leave("siglongjmp", 0, SIGUSR1, 1);
+}
+
+static sigjmp_buf unreadable;
+static volatile int *volatile nowhere = (volatile int *)8;
+
+static void on_segv(int sig)
+{
+    (void)sig;
+    siglongjmp(unreadable, 1);
+}
+
+/* What collectors and tracers do in handlers: read, and see whether it could be read. */
+static void probe(int sig)
+{
+    (void)sig;
+    calls++;
+    if (sigsetjmp(unreadable, 1) == 0)
+        *nowhere = 1;
+}
+
+static void probes_memory(void)
+{
+    catch_by(SIGSEGV, on_segv, 0, 0);
+    catch_by(SIGPROF, probe, 0, 0);
+    host_sample();
+    raise(SIGPROF);
+    host_stop();
+    raise(SIGPROF);
+    printf("probed %d times and survived\n", (int)calls);
+}
+
+static void leaves_by_raise(void)
+{
+    catch_by(SIGPROF, leave, 0, 0);
+    host_sample();
+    for (volatile int i = 0; i < ROUNDS; i++)
+        if (sigsetjmp(away, 1) == 0)
+            raise(SIGPROF);
+    printf("called %d times while sampled\n", (int)calls);
+    host_stop();
+    for (volatile int i = 0; i < ROUNDS; i++)
+        if (sigsetjmp(away, 1) == 0)
+            raise(SIGPROF);
+    printf("called %d times in all\n", (int)calls);
+}
+
+/* A time limit: work that ITIMER_PROF cuts short. */
+static void work_within_limit(void)
+{
+    for (volatile int i = 0; i < ROUNDS; i++) {
+        struct itimerval once = {.it_value.tv_usec = 10000};
+        if (sigsetjmp(away, 1) != 0)
+            continue;
+        setitimer(ITIMER_PROF, &once, NULL);
+        host_burn(1);
+        return; /* no need to see the others */
+    }
+}
+
+static void leaves_by_timer(void)
+{
+    catch_by(SIGPROF, leave, 0, 0);
+    host_sample();
+    work_within_limit();
+    printf("cut short %d times while sampled\n", (int)calls);
+    host_stop();
+    work_within_limit();
+    printf("cut short %d times in all\n", (int)calls);
+}
+
+static struct sigaction next;
+static volatile sig_atomic_t first_calls;
+
+/* Chains as one should. Of what it is called for it counts the host's own: ticks reach it until the engine sees it. */
+static void on_prof_chaining(int sig, siginfo_t *info, void *context)
+{
+    calls += info->si_code == SI_TKILL;
+    if (next.sa_flags & SA_SIGINFO)
+        next.sa_sigaction(sig, info, context);
+    else if (next.sa_handler != SIG_DFL && next.sa_handler != SIG_IGN)
+        next.sa_handler(sig);
+}
+
+static void catch_chaining(void)
+{
+    struct sigaction action = {.sa_sigaction = on_prof_chaining, .sa_flags = SA_SIGINFO | SA_RESTART};
+    sigaction(SIGPROF, &action, &next);
+}
+
+static void raise_some(void)
+{
+    for (int i = 0; i < 3; i++)
+        raise(SIGPROF);
+}
+
+static void chains_after(void)
+{
+    record_once("cpu.pb.gz");
+    catch_chaining();
+    raise_some();
+    printf("alive, called %d times\n", (int)calls);
+}
+
+static void chains_meanwhile(void)
+{
+    host_sample();
+    catch_chaining();
+    raise_some();
+    host_burn(0.2);
+    raise_some();
+    host_stop();
+    raise_some();
+    printf("alive, called %d times\n", (int)calls);
+}
+
+static void (*legacy_next)(int);
+
+/* Handlers of one argument pass on one: what the next one finds in the registers of the other two is garbage. */
+static void on_prof_legacy(int sig)
+{
+    calls++;
+    if (legacy_next != SIG_DFL && legacy_next != SIG_IGN)
+        ((void (*)(int, long, long))(void *)legacy_next)(sig, 1, 2);
+}
+
+static void chains_by_signal(void)
+{
+    record_once("cpu.pb.gz");
+    legacy_next = signal(SIGPROF, on_prof_legacy);
+    raise_some();
+    printf("alive, called %d times\n", (int)calls);
+}
+
+static void on_prof_first(int sig)
+{
+    (void)sig;
+    first_calls++;
+}
+
+static void print_both(const char *when)
+{
+    raise_some();
+    printf("%s: first called %d times, second %d\n", when, (int)first_calls, (int)calls);
+}
+
+static void sandwich(void)
+{
+    catch_by(SIGPROF, on_prof_first, 0, 0);
+    record_once("once.pb.gz");
+    catch_chaining();
+    print_both("second handler installed");
+    record_once("cpu.pb.gz");
+    print_both("second recording");
+    record_once("again.pb.gz");
+    print_both("third recording");
+}
+
+int main(int argc, char **argv)
+{
+    const struct host_case cases[] = {
+        {"mask", mask_after_longjmp},       {"probe", probes_memory}, {"raise", leaves_by_raise},
+        {"timer", leaves_by_timer},         {"chain", chains_after},  {"chain_meanwhile", chains_meanwhile},
+        {"chain_legacy", chains_by_signal}, {"sandwich", sandwich},   {NULL, NULL},
+    };
+    return host_main(argc, argv, cases);
+}

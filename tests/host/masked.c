@@ -1,0 +1,119 @@
+/* Hosts that block every signal and take each one where they want it: one they did not ask for ends a wait. */
+#include <errno.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/time.h>
+
+#include "host.h"
+
+#define ROUNDS  15
+#define BURN_S  0.012 /* a tick or more, also of a kernel of 100 Hz */
+#define WAIT_MS 50    /* long enough that whoever looks at this thread meets it waiting, its mask put aside */
+
+/* Above SIGPROF: of several pending signals the kernel hands out the one with the lowest number. */
+#define WAKE SIGRTMIN
+
+static volatile sig_atomic_t alarms;
+
+static void on_alarm(int sig)
+{
+    (void)sig;
+    alarms++;
+}
+
+static sigset_t block_all(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    return all;
+}
+
+static void say(int as_wanted)
+{
+    printf("%d of %d waits ended as the host wanted\n", as_wanted, ROUNDS);
+}
+
+static void waits_by_sigwait(void)
+{
+    int wanted = 0;
+    sigset_t all = block_all();
+    host_sample();
+    for (int i = 0; i < ROUNDS; i++) {
+        int got = 0;
+        host_burn(BURN_S);
+        kill(getpid(), WAKE);
+        sigwait(&all, &got);
+        wanted += got == WAKE;
+    }
+    host_stop();
+    say(wanted);
+}
+
+static void waits_by_signalfd(void)
+{
+    int wanted = 0;
+    sigset_t all = block_all();
+    int fd = signalfd(-1, &all, SFD_CLOEXEC);
+    host_sample();
+    for (int i = 0; i < ROUNDS; i++) {
+        struct signalfd_siginfo got = {0};
+        host_burn(BURN_S);
+        kill(getpid(), WAKE);
+        if (read(fd, &got, sizeof got) == sizeof got)
+            wanted += got.ssi_signo == (uint32_t)WAKE;
+    }
+    host_stop();
+    say(wanted);
+}
+
+static void waits_by_ppoll(void)
+{
+    int wanted = 0;
+    sigset_t none;
+    block_all();
+    sigemptyset(&none);
+    host_sample();
+    for (int i = 0; i < ROUNDS; i++) {
+        struct timespec timeout = {.tv_nsec = WAIT_MS * 1000000L};
+        host_burn(BURN_S);
+        wanted += ppoll(NULL, 0, &timeout, &none) == 0;
+    }
+    host_stop();
+    say(wanted);
+}
+
+static void waits_by_sigsuspend(void)
+{
+    int wanted = 0;
+    sigset_t none;
+    struct sigaction action = {.sa_handler = on_alarm};
+    sigaction(SIGALRM, &action, NULL);
+    block_all();
+    sigemptyset(&none);
+    host_sample();
+    for (int i = 0; i < ROUNDS; i++) {
+        struct itimerval once = {.it_value.tv_usec = WAIT_MS * 1000};
+        int before = alarms;
+        host_burn(BURN_S);
+        setitimer(ITIMER_REAL, &once, NULL);
+        sigsuspend(&none);
+        wanted += alarms == before + 1;
+        while (alarms == before)
+            sigsuspend(&none);
+    }
+    host_stop();
+    say(wanted);
+}
+
+int main(int argc, char **argv)
+{
+    const struct host_case cases[] = {
+        {"sigwait", waits_by_sigwait},
+        {"signalfd", waits_by_signalfd},
+        {"ppoll", waits_by_ppoll},
+        {"sigsuspend", waits_by_sigsuspend},
+        {NULL, NULL},
+    };
+    return host_main(argc, argv, cases);
+}
