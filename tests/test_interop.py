@@ -21,7 +21,7 @@ TEXT = "text/plain; charset=utf-8"
 
 
 def go_pprof(*args: str, home: Path) -> str:
-    env = {**os.environ, "HOME": str(home), "PPROF_TMPDIR": str(home)}
+    env = {**os.environ, "PPROF_TMPDIR": str(home)}
     command = ["go", "tool", "pprof", *args]
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, f"{command}\n{done.stderr}"
