@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* What getdents64 writes; glibc does not export the struct without its own renaming. */
@@ -71,16 +72,52 @@ static bool read_status(const char *path, char text[4096])
     return n > 0;
 }
 
+/* The pointer at address in this process, 0 where there is none to be read. */
+static uint64_t peek(uint64_t address)
+{
+    uint64_t value = 0;
+    struct iovec to = {&value, sizeof value}, from = {(void *)(uintptr_t)address, sizeof value};
+    return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == sizeof value ? value : 0;
+}
+
+/* Is the thread asleep in a call that has put another signal mask in place for its length? Its status then tells that
+ * one. The file holds the number of the call and its arguments, or "running". */
+static bool waits_under_other_mask(uint32_t tid)
+{
+    char path[64], text[4096];
+    uint64_t a[6];
+    long call;
+    snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/syscall", tid);
+    if (!read_status(path, text) ||
+        sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64, &call, &a[0], &a[1],
+               &a[2], &a[3], &a[4], &a[5]) != 7)
+        return false;
+    switch (call) {
+    case SYS_rt_sigsuspend:
+    case SYS_rt_sigtimedwait: return true;
+    case SYS_ppoll: return a[3] != 0;
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2: return a[4] != 0;
+    case SYS_pselect6:
+    case SYS_io_pgetevents: return a[5] != 0 && peek(a[5]) != 0;
+    default: return false;
+    }
+}
+
 enum tasks_consent tasks_may_signal(uint32_t tid)
 {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/status", tid);
+    /* Before and after: the thread may go into such a wait, or leave it, between two looks. */
+    bool waited = waits_under_other_mask(tid);
     if (!read_status(path, text))
         return TASKS_GONE;
     const char *blocked = field(text, "\nSigBlk:\t"), *seccomp = field(text, "\nSeccomp:\t");
     if (!blocked || (strtoull(blocked, NULL, 16) & UINT64_C(1) << (SIGPROF - 1)))
         return TASKS_NO;
-    return seccomp && strtoul(seccomp, NULL, 10) == 1 ? TASKS_NO : TASKS_YES;
+    if (seccomp && strtoul(seccomp, NULL, 10) == 1)
+        return TASKS_NO;
+    return waited || waits_under_other_mask(tid) ? TASKS_UNKNOWN : TASKS_YES;
 }
 
 uint64_t tasks_queue_room(void)

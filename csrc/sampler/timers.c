@@ -56,7 +56,7 @@ static enum timer_state create_timer(struct timers *t, struct timer_slot *slot)
 {
     enum tasks_consent consent = tasks_may_signal((uint32_t)slot->tid);
     if (consent != TASKS_YES)
-        return consent == TASKS_NO ? TIMER_BLOCKED : TIMER_GONE;
+        return consent == TASKS_GONE ? TIMER_GONE : TIMER_BLOCKED;
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
     event._sigev_un._tid = slot->tid;
     event.sigev_value.sival_ptr = tick_tag(t->run, slot->tid);

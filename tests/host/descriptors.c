@@ -11,7 +11,7 @@
 #define IDLE_THREADS  600 /* the more there are, the longer it takes to find them */
 #define MANY          64
 #define OWN           16
-#define CHECKS        3
+#define LOOKS         100
 #define SMALL_TABLE   24
 #define LOWEST_OPENED 3
 
@@ -95,22 +95,39 @@ static void zero_is_free_while_profiles_are_written(void)
     say("close(0), then open() gives 0", failed, tried);
 }
 
-/* closefrom(3), as daemons do, and then files of its own. */
+/* Closes what it does not know, as daemons do, and opens files of its own: then another may close one of them. */
+static void open_own(int *own)
+{
+    for (int fd = LOWEST_OPENED; fd < LOWEST_OPENED + OWN; fd++)
+        close(fd);
+    for (int i = 0; i < OWN; i++)
+        own[i] = open("/dev/null", O_RDONLY);
+}
+
+static long count_closed(const int *own)
+{
+    long closed = 0;
+    struct stat st;
+    for (int i = 0; i < OWN; i++)
+        closed += fstat(own[i], &st) != 0;
+    return closed;
+}
+
+/* A number that is missing among its own is somebody's: closed the next time, and then watched for longer. */
 static void own_files_stay_open(void)
 {
     long failed = 0, tried = 0;
+    int own[OWN];
+    bool met = false;
     start_idle_threads();
     host_sample();
-    for (double end = host_storm_end(STORM_S); host_now() < end;) {
-        int own[OWN];
-        struct stat st;
-        for (int fd = LOWEST_OPENED; fd < LOWEST_OPENED + OWN; fd++)
-            close(fd);
-        for (int i = 0; i < OWN; i++)
-            own[i] = open("/dev/null", O_RDONLY);
-        for (int i = 0; i < OWN * CHECKS; i++)
-            failed += fstat(own[i % OWN], &st) != 0;
-        tried++;
+    for (double end = host_storm_end(STORM_S); host_now() < end; tried++) {
+        open_own(own);
+        for (int i = 0; i < (met ? LOOKS : 1); i++)
+            failed += count_closed(own);
+        met = own[OWN - 1] != LOWEST_OPENED + OWN - 1;
+        if (met)
+            close(own[OWN - 1]);
     }
     host_stop();
     say("files stay open until the host closes them", failed, tried);
