@@ -52,8 +52,8 @@ enum cprof_status {
 
 /*
  * Starts the debug server: GET /debug/pprof/ and what it lists. addr is "host:port", ":port", "port" or "[::1]:port";
- * port 0 picks a free one; NULL and "1" mean 127.0.0.1:6060. Loopback only, TCP only. The server has its own threads, with all signals blocked.
- * CPROF_ERR_BUSY where one is running already.
+ * port 0 picks a free one; NULL and "1" mean 127.0.0.1:6060. Loopback only, TCP only. The server has its own threads,
+ * with all signals blocked. CPROF_ERR_BUSY where one is running already.
  */
 int cprof_serve(const char *addr);
 
