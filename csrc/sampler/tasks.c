@@ -81,15 +81,17 @@ static uint64_t peek(uint64_t address)
 }
 
 /* Is the thread asleep in a call that has put another signal mask in place for its length? Its status then tells that
- * one. The file holds the number of the call and its arguments, or "running". */
-static bool waits_under_other_mask(uint32_t tid)
+ * one. The file holds the number of the call and its arguments, or "running"; in a process that is not dumpable (a
+ * daemon that gave up root) nobody may read it, and any sleep may be such a one. */
+static bool waits_under_other_mask(uint32_t tid, bool asleep)
 {
     char path[64], text[4096];
     uint64_t a[6];
     long call;
     snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/syscall", tid);
-    if (!read_status(path, text) ||
-        sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64, &call, &a[0], &a[1],
+    if (!read_status(path, text))
+        return asleep;
+    if (sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64, &call, &a[0], &a[1],
                &a[2], &a[3], &a[4], &a[5]) != 7)
         return false;
     switch (call) {
@@ -108,8 +110,6 @@ enum tasks_consent tasks_may_signal(uint32_t tid)
 {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/status", tid);
-    /* Before and after: the thread may go into such a wait, or leave it, between two looks. */
-    bool waited = waits_under_other_mask(tid);
     if (!read_status(path, text))
         return TASKS_GONE;
     const char *blocked = field(text, "\nSigBlk:\t"), *seccomp = field(text, "\nSeccomp:\t");
@@ -117,7 +117,8 @@ enum tasks_consent tasks_may_signal(uint32_t tid)
         return TASKS_NO;
     if (seccomp && strtoul(seccomp, NULL, 10) == 1)
         return TASKS_NO;
-    return waited || waits_under_other_mask(tid) ? TASKS_UNKNOWN : TASKS_YES;
+    const char *state = field(text, "\nState:\t");
+    return waits_under_other_mask(tid, state && *state != 'R') ? TASKS_UNKNOWN : TASKS_YES;
 }
 
 uint64_t tasks_queue_room(void)

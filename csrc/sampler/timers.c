@@ -23,6 +23,9 @@
 
 #define MISSES_MAX 3
 
+/* A thread that has just been woken from a ppoll looks like one that runs, under the mask of the ppoll. */
+#define CALM_LOOKS 4
+
 /* How the kernel encodes "the CPU clock of thread tid" in a clock id; pthread_getcpuclockid gives the same but
  * wants a pthread_t. */
 static clockid_t cpu_clock_of(int32_t tid)
@@ -55,8 +58,12 @@ static void start_timer(struct timers *t, const struct timer_slot *slot)
 static enum timer_state create_timer(struct timers *t, struct timer_slot *slot)
 {
     enum tasks_consent consent = tasks_may_signal((uint32_t)slot->tid);
+    if (consent == TASKS_UNKNOWN || (consent == TASKS_NO && slot->misses == MISSES_MAX))
+        slot->calm = CALM_LOOKS;
     if (consent != TASKS_YES)
         return consent == TASKS_GONE ? TIMER_GONE : TIMER_BLOCKED;
+    if (slot->calm && --slot->calm)
+        return TIMER_BLOCKED;
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
     event._sigev_un._tid = slot->tid;
     event.sigev_value.sival_ptr = tick_tag(t->run, slot->tid);
