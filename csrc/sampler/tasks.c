@@ -82,17 +82,16 @@ static uint64_t peek(uint64_t address)
 
 /* Is the thread asleep in a call that has put another signal mask in place for its length? Its status then tells that
  * one. The file holds the number of the call and its arguments, or "running"; in a process that is not dumpable (a
- * daemon that gave up root) nobody may read it, and any sleep may be such a one. */
-static bool waits_under_other_mask(uint32_t tid, bool asleep)
+ * daemon that gave up root) nobody may read it: *readable is then false. */
+static bool waits_under_other_mask(uint32_t tid, bool *readable)
 {
     char path[64], text[4096];
     uint64_t a[6];
     long call;
     snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/syscall", tid);
-    if (!read_status(path, text))
-        return asleep;
-    if (sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64, &call, &a[0], &a[1],
-               &a[2], &a[3], &a[4], &a[5]) != 7)
+    *readable = read_status(path, text);
+    if (!*readable || sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64, &call,
+                             &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]) != 7)
         return false;
     switch (call) {
     case SYS_rt_sigsuspend:
@@ -118,7 +117,10 @@ enum tasks_consent tasks_may_signal(uint32_t tid)
     if (seccomp && strtoul(seccomp, NULL, 10) == 1)
         return TASKS_NO;
     const char *state = field(text, "\nState:\t");
-    return waits_under_other_mask(tid, state && *state != 'R') ? TASKS_UNKNOWN : TASKS_YES;
+    bool readable, running = state && *state == 'R';
+    if (waits_under_other_mask(tid, &readable))
+        return TASKS_UNKNOWN;
+    return readable || running ? TASKS_YES : TASKS_ASLEEP;
 }
 
 uint64_t tasks_queue_room(void)

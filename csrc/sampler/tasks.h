@@ -11,13 +11,14 @@
  * left, no /proc): tids is then empty. */
 bool tasks_list(struct vec_u32 *tids);
 
-enum tasks_consent { TASKS_YES, TASKS_NO, TASKS_UNKNOWN, TASKS_GONE };
+enum tasks_consent { TASKS_YES, TASKS_NO, TASKS_UNKNOWN, TASKS_ASLEEP, TASKS_GONE };
 
 /*
  * May thread tid be sent SIGPROF? Not while it blocks it: the signal would wait for it, and sigwait, a signalfd or
  * ppoll would bring it to light as one the host never asked for. Not in strict seccomp mode either, where returning
  * from a handler that asked the kernel anything is death. TASKS_UNKNOWN while it waits under a mask that is not its own
- * (ppoll, sigsuspend); TASKS_GONE for a thread that has ended.
+ * (ppoll, sigsuspend); TASKS_ASLEEP while it sleeps in a process whose calls nobody may read, so that it might;
+ * TASKS_GONE for a thread that has ended.
  */
 enum tasks_consent tasks_may_signal(uint32_t tid);
 

@@ -61,7 +61,7 @@ static enum timer_state create_timer(struct timers *t, struct timer_slot *slot)
     if (consent == TASKS_UNKNOWN || (consent == TASKS_NO && slot->misses == MISSES_MAX))
         slot->calm = CALM_LOOKS;
     if (consent != TASKS_YES)
-        return consent == TASKS_GONE ? TIMER_GONE : TIMER_BLOCKED;
+        return consent == TASKS_GONE || consent == TASKS_ASLEEP ? TIMER_GONE : TIMER_BLOCKED;
     if (slot->calm && --slot->calm)
         return TIMER_BLOCKED;
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};

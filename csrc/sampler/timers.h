@@ -20,7 +20,7 @@ enum timer_state {
     TIMER_ARMED,
     TIMER_BLOCKED, /* the thread must not be signalled: it blocks SIGPROF, or is in strict seccomp mode */
     TIMER_REFUSED, /* no timer to be had: RLIMIT_SIGPENDING, seccomp */
-    TIMER_GONE,    /* the thread ended before it could be asked */
+    TIMER_GONE,    /* the thread ended before it could be asked, or sleeps and cannot be asked */
 };
 
 struct timer_slot {

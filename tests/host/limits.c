@@ -1,5 +1,6 @@
 /* Hosts with small limits: what cprof takes for itself must leave enough for the host, and no limit may end it. */
 #include <errno.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -25,6 +26,7 @@ static void limit_queue(void)
     struct rlimit limit = {QUEUE, QUEUE};
     if (geteuid() == 0 && setuid((uid_t)(1000000 + getpid())) != 0)
         perror("setuid");
+    prctl(PR_SET_DUMPABLE, 1); /* or nobody could see what the idle threads wait for */
     setrlimit(RLIMIT_SIGPENDING, &limit);
 }
 
