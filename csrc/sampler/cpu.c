@@ -310,6 +310,8 @@ static void fill_stats(const struct cpu_window *w, struct cpu_stats *out)
     out->truncated = counter_read(COUNTER_TICK_TRUNCATED) - w->counters[COUNTER_TICK_TRUNCATED] +
                      counter_read(COUNTER_TICK_PARTIAL) - w->counters[COUNTER_TICK_PARTIAL];
     out->foreign = counter_read(COUNTER_TICK_FOREIGN) - w->counters[COUNTER_TICK_FOREIGN];
+    out->late = counter_read(COUNTER_TICK_LATE) - w->counters[COUNTER_TICK_LATE];
+    out->scans_failed = counter_read(COUNTER_TASK_SCAN_FAILED) - w->counters[COUNTER_TASK_SCAN_FAILED];
     out->hz = armed ? (uint32_t)(NS_PER_S / timers.period_ns) : w->hz;
     out->process_cpu_ns = host_cpu_ns() - w->process_ns;
     out->uncovered_cpu_ns = timers.unseen_cpu_ns - w->unseen_ns;
@@ -348,6 +350,8 @@ void cpu_stats(struct cpu_stats *out)
     out->lost_ring_full = counter_read(COUNTER_TICK_RING_FULL);
     out->truncated = counter_read(COUNTER_TICK_TRUNCATED) + counter_read(COUNTER_TICK_PARTIAL);
     out->foreign = counter_read(COUNTER_TICK_FOREIGN);
+    out->late = counter_read(COUNTER_TICK_LATE);
+    out->scans_failed = counter_read(COUNTER_TASK_SCAN_FAILED);
     out->hz = armed ? (uint32_t)(NS_PER_S / timers.period_ns) : 0;
     for (const struct cpu_window *w = windows; w; w = w->next)
         out->windows++;

@@ -32,6 +32,8 @@ struct cpu_stats {
     uint64_t lost_ring_full;  /* ticks that found no room in the ring */
     uint64_t truncated;       /* stacks cut at RECORD_MAX_FRAMES, or that could not be walked to their end */
     uint64_t foreign;         /* SIGPROFs that were not ours and were passed on */
+    uint64_t late;            /* ticks that arrived when nobody sampled any more */
+    uint64_t scans_failed;    /* times that /proc/self/task could not be read: new threads were not found */
     uint32_t threads_covered; /* largest number of threads with a timer at once */
     uint32_t threads_blocked; /* threads that block SIGPROF, or are in strict seccomp mode: not sampled */
     uint32_t threads_refused; /* threads for which no timer was to be had (RLIMIT_SIGPENDING) */

@@ -81,8 +81,6 @@ static enum timer_state create_timer(struct timers *t, struct timer_slot *slot)
 static void try_arm(struct timers *t, struct timer_slot *slot)
 {
     slot->state = (uint8_t)create_timer(t, slot);
-    if (slot->state == TIMER_REFUSED)
-        counter_add(COUNTER_TIMER_REFUSED, 1);
     if (slot->state == TIMER_ARMED)
         slot->misses = 0;
     else if (slot->misses < MISSES_MAX)

@@ -39,7 +39,6 @@ static void record_tick(struct ring *ring, const siginfo_t *info, const ucontext
         counter_add(COUNTER_TICK_TRUNCATED, 1);
     if (r->flags & RECORD_PARTIAL)
         counter_add(COUNTER_TICK_PARTIAL, 1);
-    counter_add(COUNTER_TICK_RECORDED, 1);
     ring_commit(slot);
 }
 

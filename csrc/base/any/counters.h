@@ -9,14 +9,12 @@
 #include <stdint.h>
 
 enum counter {
-    COUNTER_TICK_RECORDED,    /* samples that reached the ring */
     COUNTER_TICK_RING_FULL,   /* ticks (with their weight) that found no room */
     COUNTER_TICK_FOREIGN,     /* SIGPROFs that were not ours */
     COUNTER_TICK_LATE,        /* ticks that arrived when no window was open */
     COUNTER_TICK_TRUNCATED,   /* stacks deeper than RECORD_MAX_FRAMES */
     COUNTER_TICK_PARTIAL,     /* stacks whose bottom was not reached */
     COUNTER_TASK_SCAN_FAILED, /* /proc/self/task could not be read */
-    COUNTER_TIMER_REFUSED,    /* timer_create said no */
     COUNTER_N,
 };
 
