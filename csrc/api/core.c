@@ -4,6 +4,7 @@
 #include "api/cprof.h"
 #include "api/last_error.h"
 #include "api/recording.h"
+#include "api/records.h"
 #include "base/atfork.h"
 #include "http/server.h"
 #include "sampler/cpu.h"
@@ -67,6 +68,12 @@ static int close_server(void)
     return leave(state, server_stop(), NULL);
 }
 
+/* Until the server has more than one listener: the same one. */
+static int serve_outside(const char *addr)
+{
+    return serve(addr);
+}
+
 static int cpu_start(int fd, int hz)
 {
     struct reason why = {0};
@@ -89,6 +96,31 @@ static int set_cpu_hz(int hz)
     return (int)old;
 }
 
+static int record_start(const char *kind, int hz, struct cprof_record **out)
+{
+    struct reason why = {0};
+    int state = enter();
+    return leave(state, records_start(kind, hz, out, &why), &why);
+}
+
+static int record_stop(struct cprof_record *r, void **bytes, size_t *n)
+{
+    struct reason why = {0};
+    struct buf out = {0};
+    int state = enter();
+    enum status status = records_stop(r, &out, &why);
+    if (status)
+        buf_fini(&out);
+    *bytes = out.data;
+    *n = out.len;
+    return leave(state, status, &why);
+}
+
+static void bytes_free(void *bytes)
+{
+    free(bytes);
+}
+
 static const char *version(void)
 {
     return CPROF_VERSION;
@@ -107,9 +139,14 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .serve = serve,
         .serve_addr = serve_addr,
         .close = close_server,
+        .serve_outside = serve_outside,
+        .serve_outside_addr = serve_addr,
         .cpu_start = cpu_start,
         .cpu_stop = cpu_stop,
         .set_cpu_hz = set_cpu_hz,
+        .record_start = record_start,
+        .record_stop = record_stop,
+        .bytes_free = bytes_free,
         .last_error = last_error,
         .version = version,
     };

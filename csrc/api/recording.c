@@ -1,9 +1,9 @@
 #include "api/recording.h"
 
+#include "api/finish.h"
 #include "base/atfork.h"
 #include "base/descriptor.h"
 #include "base/lock.h"
-#include "base/thread.h"
 #include "encode/capture.h"
 
 #include <errno.h>
@@ -115,53 +115,23 @@ static enum status write_quietly(int fd, const struct buf *bytes, struct reason 
     return status;
 }
 
-/* Naming needs more stack than the caller may have, and opens files: done on a thread of ours. */
-struct finish {
-    struct capture *capture;
-    struct buf bytes;
-    struct reason why;
-    enum status status;
-    _Atomic uint32_t done;
-};
-
-static void finish_thread(void *arg)
-{
-    struct finish *f = arg;
-    thread_own_descriptors(-1);
-    f->status = capture_finish(f->capture, &f->bytes, &f->why);
-    /* After the store the caller's stack frame may be gone: the wake is by address only. */
-    atomic_store(&f->done, 1);
-    lock_wake_word(&f->done);
-}
-
-static enum status finish(struct finish *f, struct reason *why)
-{
-    enum status status = thread_start("cprof-finish", finish_thread, f, why);
-    if (status) {
-        capture_cancel(f->capture);
-        return status;
-    }
-    while (!atomic_load(&f->done))
-        lock_wait_word(&f->done, 0, -1);
-    return f->status ? status_because(why, f->status, "%s", f->why.text) : STATUS_OK;
-}
-
 enum status recording_stop(struct reason *why)
 {
     lock_take(&recording_lock);
-    struct finish f = {.capture = capture};
+    struct capture *c = capture;
     struct descriptor to = output;
+    struct buf bytes = {0};
     capture = NULL;
     output = (struct descriptor)DESCRIPTOR_NONE;
     lock_drop(&recording_lock);
-    if (!f.capture)
+    if (!c)
         return status_because(why, STATUS_NOT_RUNNING, "no cpu profile was started");
-    enum status status = finish(&f, why);
+    enum status status = finish_capture(c, &bytes, why);
     if (!status && !descriptor_intact(&to))
         status = status_because(why, STATUS_SYSTEM, "the program closed the descriptor of the profile");
     if (!status)
-        status = write_quietly(to.fd, &f.bytes, why);
+        status = write_quietly(to.fd, &bytes, why);
     descriptor_close(&to);
-    buf_fini(&f.bytes);
+    buf_fini(&bytes);
     return status;
 }
