@@ -24,10 +24,14 @@ inside     = $(if $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$
 CORE_LIBS := $(foreach l,event_extra event_core protobuf-c z iberty,$(call inside,$(l))) -ldw -lelf -lpthread
 
 # The rooms of the core, left to right: a file includes only its own room and rooms before it (tests/test_layers.py).
-ROOMS     := base base/any sig sampler profile symbol encode http api
+ROOMS     := base base/any sig hook sampler profile symbol encode http api
 CORE_SRC  := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c))
 CORE_OBJ   = $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/profile.pb-c.o
-FRONT_OBJ  = $(BUILD)/obj/door/linked.o
+FRONT_OBJ  = $(addprefix $(BUILD)/obj/,door/linked.o door/open.o base/say.o)
+STUB_OBJ   = $(addprefix $(BUILD)/obj/,door/preload.o door/open.o door/next.o base/say.o hook/environment.o)
+WRITER_OBJ = $(addprefix $(BUILD)/obj/,door/write.o base/say.o)
+LIBRARIES  = $(addprefix $(BUILD)/,libcprof_core.so libcprof.so libcprof_preload.so)
+WRITER     = $(BUILD)/cprof_write
 
 ##@ Start here
 
@@ -46,12 +50,12 @@ test: build .venv/.test ## Everything: C, sanitizers, lint, layers, programs, Py
 
 build: .venv/.built ## The C core and .venv/bin/cprof
 
-core: $(BUILD)/libcprof_core.so $(BUILD)/libcprof.so ## Only the C libraries; needs no Python
+core: $(LIBRARIES) $(WRITER) ## Only the C libraries; needs no Python
 
 install: core ## Install header, libraries and .pc file: PREFIX=/usr/local DESTDIR=
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 csrc/api/cprof.h $(DESTDIR)$(PREFIX)/include/cprof.h
-	install -m 755 $(BUILD)/libcprof.so $(BUILD)/libcprof_core.so $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(LIBRARIES) $(WRITER) $(DESTDIR)$(LIBDIR)/
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' csrc/api/cprof.pc.in \
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/cprof.pc
 
@@ -93,7 +97,7 @@ C_FILES = $(shell git ls-files -co --exclude-standard 'csrc/*.[ch]' 'tests/*.[ch
 lint: build .venv/.test ## clang-format, clang-tidy, ruff, mypy --strict
 	@.ci/install test
 	@clang-format-14 --dry-run --Werror $(C_FILES)
-	@clang-tidy-14 --quiet $(CORE_SRC) csrc/door/linked.c -- -std=gnu11 $(CPPFLAGS_ALL)
+	@clang-tidy-14 --quiet $(CORE_SRC) $(wildcard csrc/door/*.c) -- -std=gnu11 $(CPPFLAGS_ALL)
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
@@ -133,9 +137,18 @@ $(BUILD)/libcprof_core.so: $(CORE_OBJ)
 $(BUILD)/libcprof.so: $(FRONT_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libcprof.so -Wl,-z,now,-z,relro,-z,nodelete -Wl,--no-undefined -o $@ $^ -ldl
 
-objects: $(CORE_OBJ) $(FRONT_OBJ)
+# Its functions stand in for libc's own from the first call on.
+$(BUILD)/libcprof_preload.so: $(STUB_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libcprof_preload.so -Wl,-z,now,-z,relro,-z,nodelete \
+	    -Wl,--no-undefined -o $@ $^ -ldl
 
--include $(CORE_OBJ:.o=.d) $(FRONT_OBJ:.o=.d)
+$(WRITER): $(WRITER_OBJ) $(BUILD)/libcprof_core.so
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(WRITER_OBJ) -L$(BUILD) -lcprof_core -Wl,-z,now,-rpath,'$$ORIGIN'
+
+DOOR_OBJ = $(sort $(FRONT_OBJ) $(STUB_OBJ) $(WRITER_OBJ))
+objects: $(CORE_OBJ) $(DOOR_OBJ)
+
+-include $(CORE_OBJ:.o=.d) $(DOOR_OBJ:.o=.d)
 
 # --- plain-C tests: one program per file; each exits 0 or says what failed --------------------------------------
 

@@ -21,7 +21,7 @@ from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parent
 BUILD = Path("build") / "c"
-LIBRARIES = ("libcprof.so", "libcprof_core.so")
+BUILT = ("libcprof.so", "libcprof_core.so", "libcprof_preload.so", "cprof_write")
 
 # What each header or program comes from on Debian, for the one sentence that says what is missing.
 HEADERS = {
@@ -93,7 +93,7 @@ class BuildCore(build_ext):
             raise SystemExit("cprof: building the C core failed; `make core` shows it again")
         super().run()
         package = ROOT / "cprof" if self.inplace else Path(self.build_lib) / "cprof"
-        for name in LIBRARIES:
+        for name in BUILT:
             self.place(ROOT / BUILD / name, package / "lib" / name)
         self.place(ROOT / "csrc" / "api" / "cprof.h", package / "include" / "cprof.h")
 
@@ -108,7 +108,7 @@ class BuildCore(build_ext):
         package = Path(self.build_lib) / "cprof"
         return [
             *super().get_outputs(),
-            *(str(package / "lib" / name) for name in LIBRARIES),
+            *(str(package / "lib" / name) for name in BUILT),
             str(package / "include" / "cprof.h"),
         ]
 
@@ -153,7 +153,7 @@ setup(
     python_requires=">=3.9",
     packages=find_packages(include=["cprof", "cprof.*"]),
     package_data={
-        "cprof": ["py.typed", "*.pyi", "lib/*.so", "include/*.h"],
+        "cprof": ["py.typed", "*.pyi", "lib/*.so", "lib/cprof_write", "include/*.h"],
         "cprof.web": ["*.html", "*.js", "*.css"],
     },
     ext_modules=[

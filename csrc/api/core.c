@@ -5,7 +5,9 @@
 #include "api/last_error.h"
 #include "api/recording.h"
 #include "api/records.h"
+#include "api/run.h"
 #include "base/atfork.h"
+#include "hook/hooks.h"
 #include "http/server.h"
 #include "sampler/cpu.h"
 
@@ -121,6 +123,20 @@ static void bytes_free(void *bytes)
     free(bytes);
 }
 
+static const struct hook_functions *run(const struct cprof_run *wanted, const struct hook_functions *next)
+{
+    int state = enter();
+    run_start(wanted, next);
+    pthread_setcancelstate(state, NULL);
+    return &hook_functions;
+}
+
+static int write_dump(int dump, int out, int add, const char *program_link)
+{
+    struct reason why = {0};
+    return last_error_keep(run_write_dump(dump, out, add, program_link, &why), &why);
+}
+
 static const char *version(void)
 {
     return CPROF_VERSION;
@@ -147,6 +163,8 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .record_start = record_start,
         .record_stop = record_stop,
         .bytes_free = bytes_free,
+        .run = run,
+        .write_dump = write_dump,
         .last_error = last_error,
         .version = version,
     };

@@ -5,6 +5,8 @@
 #ifndef CPROF_API_CORE_TABLE_H
 #define CPROF_API_CORE_TABLE_H
 
+#include "hook/next.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +14,21 @@
 #define CPROF_CORE_SYMBOL "cprof_core_table"
 #define CPROF_CORE_NAME   "libcprof_core.so"
 
+#define CPROF_WRITER_NAME "cprof_write" /* the program that names dumps; it lies beside the core */
+
 struct cprof_record;
+
+/* What `cprof run` wants of a process. All that it points to must live for ever. */
+struct cprof_run {
+    const char *output;             /* an absolute path, %p in it is the process id; NULL for none */
+    const char *http;               /* where to serve; NULL: nowhere */
+    int hz;                         /* 0 = the set rate */
+    int follow;                     /* children too */
+    int is_child;                   /* of the process that was started: explicit ports are counted up */
+    unsigned generation;            /* images that this process has had since it was started */
+    const char *const *environment; /* the variables behind all this, "NAME=value", NULL at the end */
+    const char *stub;               /* the preloaded library, as LD_PRELOAD names it */
+};
 
 /* Functions return what those of cprof.h do: 0 or more, or a negative enum cprof_status with a sentence behind
  * last_error. */
@@ -35,6 +51,11 @@ struct cprof_core {
     int (*record_start)(const char *kind, int hz, struct cprof_record **out);
     int (*record_stop)(struct cprof_record *r, void **bytes, size_t *n);
     void (*bytes_free)(void *bytes);
+
+    /* For the preload stub. next: whom intercepted calls go on to, for ever. Returns the functions that take them. */
+    const struct hook_functions *(*run)(const struct cprof_run *run, const struct hook_functions *next);
+    /* For the program that it starts in the end: see api/run.h. */
+    int (*write_dump)(int dump, int out, int add, const char *program_link);
 
     const char *(*last_error)(void);
     const char *(*version)(void);

@@ -1,6 +1,5 @@
 #include "base/stacktab.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define FIRST_BUCKETS 1024
@@ -18,7 +17,7 @@ static uint64_t hash_stack(uint32_t flags, const uint64_t *pc, uint32_t depth)
 enum status stacktab_init(struct stacktab *t)
 {
     *t = (struct stacktab){0};
-    t->buckets = calloc(FIRST_BUCKETS, sizeof *t->buckets);
+    t->buckets = slab_pages(FIRST_BUCKETS * sizeof *t->buckets);
     if (!t->buckets)
         return STATUS_NOMEM;
     t->n_buckets = FIRST_BUCKETS;
@@ -27,21 +26,24 @@ enum status stacktab_init(struct stacktab *t)
 
 void stacktab_fini(struct stacktab *t)
 {
-    for (size_t i = 0; i < t->n_buckets; i++) {
-        for (struct stack *s = t->buckets[i], *next; s; s = next) {
-            next = s->next;
-            free(s);
-        }
-    }
-    free(t->buckets);
+    slab_fini(&t->stacks);
+    slab_pages_free(t->buckets, t->n_buckets * sizeof *t->buckets);
     *t = (struct stacktab){0};
+}
+
+void stacktab_clear(struct stacktab *t)
+{
+    slab_fini(&t->stacks);
+    memset(t->buckets, 0, t->n_buckets * sizeof *t->buckets);
+    memset(t->refused, 0, sizeof t->refused);
+    t->n = t->bytes = 0;
 }
 
 /* When memory for more buckets cannot be had the chains just grow. */
 static void grow(struct stacktab *t)
 {
     size_t n = t->n_buckets * 2;
-    struct stack **buckets = calloc(n, sizeof(struct stack *));
+    struct stack **buckets = slab_pages(n * sizeof(struct stack *));
     if (!buckets)
         return;
     for (size_t i = 0; i < t->n_buckets; i++) {
@@ -51,7 +53,7 @@ static void grow(struct stacktab *t)
             buckets[s->hash & (n - 1)] = s;
         }
     }
-    free(t->buckets);
+    slab_pages_free(t->buckets, t->n_buckets * sizeof *t->buckets);
     t->buckets = buckets;
     t->n_buckets = n;
 }
@@ -59,7 +61,7 @@ static void grow(struct stacktab *t)
 static struct stack *insert(struct stacktab *t, uint64_t hash, uint32_t flags, const uint64_t *pc, uint32_t depth)
 {
     size_t bytes = sizeof(struct stack) + depth * sizeof *pc;
-    struct stack *s = t->bytes + bytes <= STACKTAB_MAX_BYTES ? malloc(bytes) : NULL;
+    struct stack *s = t->bytes + bytes <= STACKTAB_MAX_BYTES ? slab_get(&t->stacks, bytes) : NULL;
     if (!s)
         return NULL;
     if (t->n >= t->n_buckets)

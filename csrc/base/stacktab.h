@@ -1,10 +1,12 @@
 /*
  * Distinct stacks with a weight each: insert-only, the sum of what was added. One thread at a time, or under
- * the caller's lock. Memory is bounded by STACKTAB_MAX_BYTES; beyond it new stacks are refused and counted.
+ * the caller's lock, which a signal handler may want: memory comes from base/slab. It is bounded by
+ * STACKTAB_MAX_BYTES; beyond it new stacks are refused and counted.
  */
 #ifndef CPROF_BASE_STACKTAB_H
 #define CPROF_BASE_STACKTAB_H
 
+#include "base/slab.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -30,11 +32,15 @@ struct stacktab {
     size_t n_buckets; /* a power of two */
     size_t n;
     size_t bytes;
+    struct slab stacks;
     int64_t refused[STACKTAB_WEIGHTS]; /* weight of what found no room */
 };
 
 enum status stacktab_init(struct stacktab *t);
 void stacktab_fini(struct stacktab *t);
+
+/* Forgets all stacks. */
+void stacktab_clear(struct stacktab *t);
 
 /* Adds to the stack with these flags and pcs. */
 void stacktab_add(struct stacktab *t, uint32_t flags, const uint64_t *pc, uint32_t depth,

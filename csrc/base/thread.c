@@ -22,6 +22,8 @@
 static struct lock ours_lock = LOCK_INIT(LOCK_LEAF);
 static _Atomic pid_t ours[MAX_OURS];
 static _Atomic int64_t ended_cpu_ns;
+static _Atomic pid_t leaving[MAX_OURS]; /* the last that ended, or are about to */
+static _Atomic uint32_t n_leaving;
 
 struct start {
     void (*run)(void *);
@@ -45,9 +47,16 @@ static void enter(pid_t tid)
     }
 }
 
+/* Its last instructions are libc's: somebody may have to know when they are over. */
+static void remember_leaving(pid_t tid)
+{
+    atomic_store(&leaving[atomic_fetch_add(&n_leaving, 1) % MAX_OURS], tid);
+}
+
 static void leave(pid_t tid)
 {
     atomic_fetch_add(&ended_cpu_ns, thread_cpu_ns());
+    remember_leaving(tid);
     for (size_t i = 0; i < MAX_OURS; i++) {
         pid_t mine = tid;
         if (atomic_compare_exchange_strong(&ours[i], &mine, 0))
@@ -70,7 +79,7 @@ static void after_fork_child(void)
 {
     lock_reset_after_fork(&ours_lock);
     for (size_t i = 0; i < MAX_OURS; i++)
-        atomic_store(&ours[i], 0);
+        atomic_store(&ours[i], 0), atomic_store(&leaving[i], 0);
     atomic_store(&ended_cpu_ns, 0);
 }
 
@@ -119,6 +128,27 @@ bool thread_is_ours(pid_t tid)
         if (atomic_load_explicit(&ours[i], memory_order_relaxed) == tid)
             return true;
     return false;
+}
+
+static bool some_exist(const _Atomic pid_t *tids)
+{
+    for (size_t i = 0; i < MAX_OURS; i++) {
+        pid_t tid = atomic_load(&tids[i]);
+        if (tid && tgkill(getpid(), tid, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool thread_wait_for_none(int64_t within_ns)
+{
+    const struct timespec moment = {.tv_nsec = 1000 * 1000};
+    for (int64_t waited = 0; some_exist(ours) || some_exist(leaving); waited += moment.tv_nsec) {
+        if (waited >= within_ns)
+            return false;
+        nanosleep(&moment, NULL);
+    }
+    return true;
 }
 
 int64_t thread_ours_cpu_ns(void)

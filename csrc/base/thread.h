@@ -22,6 +22,9 @@ void thread_own_descriptors(int keep);
 /* Is tid one of ours? Any thread. */
 bool thread_is_ours(pid_t tid);
 
+/* Waits until no thread of ours exists, for so long at most; they have been told to end. False: some still do. */
+bool thread_wait_for_none(int64_t within_ns);
+
 /* CPU time that all threads of ours have used so far, ended ones included. */
 int64_t thread_ours_cpu_ns(void);
 

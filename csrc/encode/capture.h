@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct capture;
@@ -18,6 +19,11 @@ enum status capture_start(uint32_t hz, struct capture **out, struct reason *why)
 
 /* Ends the window, appends the profile to out. Frees c whatever happens. */
 enum status capture_finish(struct capture *c, struct buf *out, struct reason *why);
+
+/* Writes what was captured until now, raw, to fd (a file of ours that can be written at any offset); the capture then
+ * begins anew. Any context, a signal handler or a helper that shares our memory included; host_ns: cpu_host_ns(),
+ * asked in the process itself. */
+bool capture_dump(struct capture *c, int fd, int64_t host_ns);
 
 /* Ends the window and forgets it. */
 void capture_cancel(struct capture *c);

@@ -87,7 +87,7 @@ static void put_names(struct buf *out, const struct namer *namer, const char *wo
 static void look_up(struct exchange *ex)
 {
     struct symbols *session;
-    ex->status = symbols_open(&session, &ex->why);
+    ex->status = symbols_open(&session, &process_self, &ex->why);
     if (ex->status)
         return;
     struct namer namer = symbols_namer(session);

@@ -44,15 +44,15 @@ static enum status append(struct maps *maps, const struct map *m)
     return maps->at[maps->n++].path ? STATUS_OK : STATUS_NOMEM;
 }
 
-enum status maps_read(const char *path, struct maps *maps, struct reason *why)
+enum status maps_read(const struct process *process, struct maps *maps, struct reason *why)
 {
     enum status status = STATUS_OK;
     char *line = NULL;
     size_t room = 0;
     *maps = (struct maps){0};
-    FILE *f = fopen(path, "re");
+    FILE *f = process->open_maps(process->self);
     if (!f)
-        return status_because(why, STATUS_SYSTEM, "cannot read %s: %s", path, strerror(errno));
+        return status_because(why, STATUS_SYSTEM, "cannot read what is mapped: %s", strerror(errno));
     while (!status && getline(&line, &room, f) > 0) {
         struct map m;
         if (parse_line(line, &m))

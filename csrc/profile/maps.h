@@ -1,10 +1,11 @@
 /*
- * The executable mappings of this process, from /proc/self/maps, as a profile wants them. Ordinary threads.
+ * The executable mappings of a process as a profile wants them. Ordinary threads.
  */
 #ifndef CPROF_PROFILE_MAPS_H
 #define CPROF_PROFILE_MAPS_H
 
 #include "base/status.h"
+#include "profile/process.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,9 +20,9 @@ struct maps {
     size_t n, cap;
 };
 
-/* Reads a file in the form of /proc/PID/maps. As Go does: executable entries only, anonymous ones without a name
+/* As Go does: executable entries only, anonymous ones without a name
  * skipped. maps is initialised here, valid on STATUS_OK. */
-enum status maps_read(const char *path, struct maps *maps, struct reason *why);
+enum status maps_read(const struct process *process, struct maps *maps, struct reason *why);
 void maps_fini(struct maps *maps);
 
 /* The mapping of address, NULL if it is in none. */

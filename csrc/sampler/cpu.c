@@ -5,6 +5,7 @@
 #include "base/lock.h"
 #include "base/thread.h"
 #include "sampler/modules.h"
+#include "sampler/tasks.h"
 #include "sampler/timers.h"
 #include "sig/ring.h"
 #include "sig/tick.h"
@@ -42,6 +43,8 @@ struct cpu_window {
     int64_t unseen_ns;
 };
 
+/* A dying program's signal handler waits for it (cpu_window_visit): nobody who holds it waits for a lock of the host's,
+ * so nothing is allocated from the host's heap, and the loader is not asked. */
 static struct lock cpu_lock = LOCK_INIT(LOCK_CPU);
 
 /* Below: under cpu_lock. */
@@ -51,6 +54,7 @@ static struct ring ring;
 static bool ring_ready;
 static bool running; /* the engine thread exists and has not decided to end */
 static bool armed;   /* timers run */
+static bool quiet;   /* for good: see cpu_go_quiet */
 static bool stolen;  /* somebody replaced our handler; timers are off until the next start */
 static uint32_t run; /* counts engine starts: ticks of an earlier one are not ours any more */
 static uint32_t default_hz = CPU_HZ_DEFAULT;
@@ -64,7 +68,7 @@ static int64_t clock_ns(clockid_t clock)
     return clock_gettime(clock, &t) == 0 ? t.tv_sec * NS_PER_S + t.tv_nsec : 0;
 }
 
-static int64_t host_cpu_ns(void)
+int64_t cpu_host_ns(void)
 {
     return clock_ns(CLOCK_PROCESS_CPUTIME_ID) - thread_ours_cpu_ns();
 }
@@ -156,20 +160,25 @@ static void count_threads(void)
 static bool run_once(void)
 {
     bool go_on;
+    struct vec_u32 tids = {0};
+    bool listed = tasks_list(&tids);
+    if (!listed)
+        counter_add(COUNTER_TASK_SCAN_FAILED, 1);
     lock_take(&cpu_lock);
     drain(0);
-    go_on = windows != NULL;
+    go_on = windows != NULL && !quiet;
     if (go_on && !stolen) {
         arm(wanted_hz());
         check_handler();
     }
-    if (go_on && armed) {
-        timers_scan(&timers);
+    if (go_on && armed && listed) {
+        timers_scan(&timers, &tids);
         count_threads();
     }
     if (!go_on)
         running = false;
     lock_drop(&cpu_lock);
+    vec_u32_fini(&tids);
     return go_on;
 }
 
@@ -245,6 +254,8 @@ static enum status prepare_ring(struct reason *why)
  * ours takes SIGPROF back, and passes theirs on. */
 static enum status start_engine(struct reason *why)
 {
+    if (quiet)
+        return status_because(why, STATUS_UNSUPPORTED, "the program has restricted its system calls (seccomp)");
     if (!tick_install())
         return status_because(why, STATUS_SYSTEM, "SIGPROF cannot be handled in this process");
     stolen = false;
@@ -254,6 +265,14 @@ static enum status start_engine(struct reason *why)
     enum status status = thread_start("cprof-cpu", engine, NULL, why);
     running = status == STATUS_OK;
     return status;
+}
+
+static void mark_start(struct cpu_window *w, int64_t host_ns)
+{
+    w->process_ns = host_ns;
+    w->unseen_ns = timers.unseen_cpu_ns;
+    for (int i = 0; i < COUNTER_N; i++)
+        w->counters[i] = counter_read((enum counter)i);
 }
 
 enum status cpu_window_open(uint32_t hz, struct cpu_sink sink, struct cpu_window **out, struct reason *why)
@@ -271,10 +290,7 @@ enum status cpu_window_open(uint32_t hz, struct cpu_sink sink, struct cpu_window
         goto done;
     w->sink = sink;
     w->hz = hz ? hz : default_hz;
-    w->process_ns = host_cpu_ns();
-    w->unseen_ns = timers.unseen_cpu_ns;
-    for (int i = 0; i < COUNTER_N; i++)
-        w->counters[i] = counter_read((enum counter)i);
+    mark_start(w, cpu_host_ns());
     drain(0); /* what is in the ring happened before this window */
     w->next = windows;
     windows = w;
@@ -303,7 +319,7 @@ static bool unlink_window(struct cpu_window *w)
     return false; /* of before a fork */
 }
 
-static void fill_stats(const struct cpu_window *w, struct cpu_stats *out)
+static void fill_stats(const struct cpu_window *w, int64_t host_ns, struct cpu_stats *out)
 {
     *out = w->stats;
     out->lost_ring_full = counter_read(COUNTER_TICK_RING_FULL) - w->counters[COUNTER_TICK_RING_FULL];
@@ -313,9 +329,28 @@ static void fill_stats(const struct cpu_window *w, struct cpu_stats *out)
     out->late = counter_read(COUNTER_TICK_LATE) - w->counters[COUNTER_TICK_LATE];
     out->scans_failed = counter_read(COUNTER_TASK_SCAN_FAILED) - w->counters[COUNTER_TASK_SCAN_FAILED];
     out->hz = armed ? (uint32_t)(NS_PER_S / timers.period_ns) : w->hz;
-    out->process_cpu_ns = host_cpu_ns() - w->process_ns;
+    out->process_cpu_ns = host_ns - w->process_ns;
     out->uncovered_cpu_ns = timers.unseen_cpu_ns - w->unseen_ns;
     out->stolen = stolen;
+}
+
+bool cpu_window_visit(struct cpu_window *w, int64_t host_ns, int64_t within_ns,
+                      void (*visit)(void *arg, const struct cpu_stats *stats), void *arg)
+{
+    if (!lock_take_within(&cpu_lock, within_ns))
+        return false;
+    struct cpu_stats stats = {0};
+    drain(UNFINISHED_TRIES);
+    fill_stats(w, host_ns, &stats);
+    visit(arg, &stats);
+    lock_drop(&cpu_lock);
+    return true;
+}
+
+void cpu_window_restart(struct cpu_window *w, int64_t host_ns)
+{
+    mark_start(w, host_ns);
+    w->stats = (struct cpu_stats){0};
 }
 
 void cpu_window_close(struct cpu_window *w, struct cpu_stats *stats)
@@ -324,12 +359,23 @@ void cpu_window_close(struct cpu_window *w, struct cpu_stats *stats)
     drain(UNFINISHED_TRIES);
     bool was_open = unlink_window(w);
     if (was_open && stats)
-        fill_stats(w, stats);
+        fill_stats(w, cpu_host_ns(), stats);
     if (was_open && !windows && armed)
         disarm();
     lock_drop(&cpu_lock);
     if (was_open)
         free(w);
+    wake_engine();
+}
+
+void cpu_go_quiet(void)
+{
+    lock_take(&cpu_lock);
+    drain(UNFINISHED_TRIES);
+    quiet = true;
+    if (armed)
+        disarm();
+    lock_drop(&cpu_lock);
     wake_engine();
 }
 

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "sig/record.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CPU_HZ_DEFAULT 100
@@ -46,6 +47,23 @@ struct cpu_stats {
 
 /* hz 0 = the set rate. STATUS_BUSY where SIGPROF cannot be had, with the reason. */
 enum status cpu_window_open(uint32_t hz, struct cpu_sink sink, struct cpu_window **out, struct reason *why);
+
+/* CPU time of the host's threads so far. Any context of this process; a helper that only shares its memory has to be
+ * told.
+ */
+int64_t cpu_host_ns(void);
+
+/* Drains what was sampled until now into the sink and shows visit what the window holds, under the engine's lock: the
+ * sink stays as it is meanwhile. False where the lock was not to be had in time. Any context, a signal handler
+ * included, so visit must be of that kind too. host_ns: cpu_host_ns() of a moment ago. */
+bool cpu_window_visit(struct cpu_window *w, int64_t host_ns, int64_t within_ns,
+                      void (*visit)(void *arg, const struct cpu_stats *stats), void *arg);
+
+/* From inside a visit: the window begins anew. */
+void cpu_window_restart(struct cpu_window *w, int64_t host_ns);
+
+/* No more ticks, for the rest of this process: windows stay as they are, and none can be opened. */
+void cpu_go_quiet(void);
 
 /* Drains what was sampled until now into the sink, fills *stats (may be NULL), frees the window. */
 void cpu_window_close(struct cpu_window *w, struct cpu_stats *stats);

@@ -1,14 +1,13 @@
 #include "sampler/timers.h"
 
-#include "base/any/counters.h"
 #include "base/any/random.h"
+#include "base/slab.h"
 #include "base/thread.h"
 #include "sampler/tasks.h"
 #include "sig/tick.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +21,8 @@
 #define SCANS_PER_CHECKS 4
 
 #define MISSES_MAX 3
+
+#define PAGES_AT_ONCE ((size_t)4096)
 
 /* A thread that has just been woken from a ppoll looks like one that runs, under the mask of the ppoll. */
 #define CALM_LOOKS 4
@@ -168,25 +169,32 @@ static size_t merge_tasks(struct timers *t, const struct vec_u32 *tids, struct t
     return n;
 }
 
-void timers_scan(struct timers *t)
+/* Room for n slots in the table that is not in force; NULL where there is none. */
+static struct timer_slot *spare_table(struct timers *t, size_t n)
 {
-    struct vec_u32 tids = {0};
-    struct timer_slot *next = NULL;
-    if (!tasks_list(&tids))
-        counter_add(COUNTER_TASK_SCAN_FAILED, 1); /* what is armed stays armed */
-    else
-        next = malloc((tids.n + 1) * sizeof *next);
-    if (next) {
-        t->queue_room = ROOM_UNKNOWN; /* asked for by the first new thread of this scan */
-        t->n = merge_tasks(t, &tids, next);
-        free(t->at);
-        t->at = next;
-        t->first_scan_done = true;
-        if (t->scans++ % SCANS_PER_CHECKS == 0)
-            look_after_some(t);
-        settle_unarmed(t);
+    int spare = t->at && t->at == t->table[0];
+    size_t bytes = n * sizeof(struct timer_slot);
+    if (bytes > t->table_bytes[spare]) {
+        slab_pages_free(t->table[spare], t->table_bytes[spare]);
+        bytes = (bytes * 2 + PAGES_AT_ONCE - 1) & ~(PAGES_AT_ONCE - 1);
+        t->table[spare] = slab_pages(bytes);
+        t->table_bytes[spare] = t->table[spare] ? bytes : 0;
     }
-    vec_u32_fini(&tids);
+    return t->table[spare];
+}
+
+void timers_scan(struct timers *t, const struct vec_u32 *tids)
+{
+    struct timer_slot *next = spare_table(t, tids->n + 1);
+    if (!next)
+        return;                   /* what is armed stays armed */
+    t->queue_room = ROOM_UNKNOWN; /* asked for by the first new thread of this scan */
+    t->n = merge_tasks(t, tids, next);
+    t->at = next;
+    t->first_scan_done = true;
+    if (t->scans++ % SCANS_PER_CHECKS == 0)
+        look_after_some(t);
+    settle_unarmed(t);
 }
 
 void timers_set_period(struct timers *t, uint32_t period_ns)
@@ -206,7 +214,6 @@ void timers_stop(struct timers *t)
 
 void timers_after_fork_child(struct timers *t)
 {
-    free(t->at);
     t->at = NULL;
     t->n = 0;
     t->blocked = t->refused = 0;

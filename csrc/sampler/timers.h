@@ -11,6 +11,7 @@
 #define CPROF_SAMPLER_TIMERS_H
 
 #include "base/status.h"
+#include "base/vec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,8 @@ struct timer_slot {
 struct timers {
     struct timer_slot *at; /* by rising tid */
     size_t n;
+    struct timer_slot *table[2]; /* at is one of them, the next scan fills the other; pages, not the host's heap */
+    size_t table_bytes[2];
     uint64_t random;
     uint32_t run, period_ns;
     uint32_t blocked, refused; /* threads in these states for more than a moment */
@@ -44,8 +47,9 @@ struct timers {
     bool first_scan_done;
 };
 
-/* Arms every thread of the host that has no timer yet, sweeps those of dead threads. */
-void timers_scan(struct timers *t);
+/* Arms every thread of tids (from tasks_list, which allocates and is asked before the lock is taken) that has no timer
+ * yet, sweeps those of dead threads. */
+void timers_scan(struct timers *t, const struct vec_u32 *tids);
 
 /* From now on this period; existing timers are re-armed. */
 void timers_set_period(struct timers *t, uint32_t period_ns);

@@ -1,6 +1,6 @@
 #include "sig/claim.h"
 
-#include "sig/rawcall.h"
+#include "base/any/rawcall.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -11,10 +11,20 @@
 
 #define CHAIN_MAX 4 /* handlers remembered; the host that stacks more loses the middle ones */
 
-/* Who had SIGPROF before us, oldest first. Written while ours does not stand, so nothing reads it then but a signal
- * that is just being passed on. */
-static struct sigaction chain[CHAIN_MAX];
-static _Atomic uint32_t chain_n;
+#define CHAINS 8 /* kept for handlers that are still reading an earlier one */
+
+/* Who had SIGPROF before us, oldest first. A change makes a new chain: handlers read the one in force without a lock.
+ */
+struct chain {
+    uint32_t n;
+    struct sigaction at[CHAIN_MAX];
+};
+
+static struct chain chains[CHAINS];
+static _Atomic uint32_t chain_in_force;
+
+/* By its other name: `sigaction` may be intercepted, and then tells what the host has set. */
+extern int __sigaction(int sig, const struct sigaction *action, struct sigaction *old);
 
 /* The signal this thread is passing on. frame tells a call that comes back to us from inside (it stands below on the
  * stack) from a new signal after a handler that left by longjmp. */
@@ -32,20 +42,46 @@ static bool is_ours(const struct sigaction *action, claim_handler *ours)
 bool claim_stands(claim_handler *ours)
 {
     struct sigaction now;
-    return sigaction(SIGPROF, NULL, &now) == 0 && is_ours(&now, ours);
+    return __sigaction(SIGPROF, NULL, &now) == 0 && is_ours(&now, ours);
+}
+
+static struct chain *chain_now(void)
+{
+    return &chains[atomic_load_explicit(&chain_in_force, memory_order_acquire) % CHAINS];
+}
+
+static void put_in_force(const struct chain *made)
+{
+    uint32_t next = atomic_load(&chain_in_force) + 1;
+    chains[next % CHAINS] = *made;
+    atomic_store_explicit(&chain_in_force, next, memory_order_release);
 }
 
 static void remember(const struct sigaction *found)
 {
-    uint32_t n = atomic_load(&chain_n);
+    struct chain made = *chain_now();
+    uint32_t n = made.n;
     bool plain = !(found->sa_flags & SA_SIGINFO) && (found->sa_handler == SIG_DFL || found->sa_handler == SIG_IGN);
     if (plain)
-        n = 0;                                                          /* nobody calls on from there */
-    bool again = n && chain[n - 1].sa_sigaction == found->sa_sigaction; /* perhaps with another mask */
+        n = 0;                                                            /* nobody calls on from there */
+    bool again = n && made.at[n - 1].sa_sigaction == found->sa_sigaction; /* perhaps with another mask */
     if (again || n == CHAIN_MAX)
         n--;
-    chain[n] = *found;
-    atomic_store(&chain_n, n + 1);
+    made.at[n] = *found;
+    made.n = n + 1;
+    put_in_force(&made);
+}
+
+void claim_shown(struct sigaction *host)
+{
+    const struct chain *c = chain_now();
+    *host = c->n ? c->at[c->n - 1] : (struct sigaction){.sa_handler = SIG_DFL};
+}
+
+void claim_show(const struct sigaction *host)
+{
+    struct chain made = {.n = 1, .at = {*host}};
+    put_in_force(&made);
 }
 
 /* No SA_ONSTACK: an alternate stack may be as small as MINSIGSTKSZ, which on machines with wide vectors does not even
@@ -54,13 +90,13 @@ static void remember(const struct sigaction *found)
 bool claim_take(claim_handler *ours)
 {
     struct sigaction found, action = {.sa_sigaction = ours, .sa_flags = SA_SIGINFO | SA_RESTART};
-    if (sigaction(SIGPROF, NULL, &found) != 0)
+    if (__sigaction(SIGPROF, NULL, &found) != 0)
         return false;
     if (is_ours(&found, ours))
         return true;
     remember(&found);
     memset(&action.sa_mask, 0xff, sizeof action.sa_mask);
-    return sigaction(SIGPROF, &action, NULL) == 0;
+    return __sigaction(SIGPROF, &action, NULL) == 0;
 }
 
 /* The mask that the kernel would have set for this handler. */
@@ -79,7 +115,7 @@ static void set_mask_of(const struct sigaction *action, const ucontext_t *contex
 static void end_by_default(int sig)
 {
     struct sigaction fatal = {.sa_handler = SIG_DFL};
-    sigaction(sig, &fatal, NULL);
+    __sigaction(sig, &fatal, NULL);
     rawcall4(SYS_tgkill, getpid(), rawcall4(SYS_gettid, 0, 0, 0, 0), sig, 0);
 }
 
@@ -99,10 +135,11 @@ void claim_pass_on(claim_handler *ours, int sig, siginfo_t *info, void *context)
     uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
     bool stands = claim_stands(ours);
     bool from_inside = passing.info == info && frame < passing.frame;
-    uint32_t level = from_inside ? passing.level : 0, n = atomic_load(&chain_n);
+    struct chain *chain = chain_now();
+    uint32_t level = from_inside ? passing.level : 0, n = chain->n;
     if (level >= n)
         return;
-    struct sigaction *to = &chain[n - 1 - level];
+    struct sigaction *to = &chain->at[n - 1 - level];
     bool is_default = !(to->sa_flags & SA_SIGINFO) && to->sa_handler == SIG_DFL;
     if (is_default && level == 0 && stands)
         end_by_default(sig);

@@ -20,6 +20,11 @@ bool claim_take(claim_handler *ours);
 /* Does ours stand? The host may have installed its own. Any context. */
 bool claim_stands(claim_handler *ours);
 
+/* While ours stands: what the host believes to stand there, and what it wants there from now on. Ours stays, and passes
+ * on. Where the host's calls are not intercepted nobody calls these, and a handler it installs simply replaces ours. */
+void claim_shown(struct sigaction *host);
+void claim_show(const struct sigaction *host);
+
 /* In our handler: this signal is not ours. */
 void claim_pass_on(claim_handler *ours, int sig, siginfo_t *info, void *context);
 

@@ -1,6 +1,6 @@
 #include "sig/saferead.h"
 
-#include "sig/rawcall.h"
+#include "base/any/rawcall.h"
 
 #include <errno.h>
 #include <sys/syscall.h>

@@ -50,7 +50,7 @@ static bool believable(const siginfo_t *info)
     return (at > here && at - here < INFO_NEAR) || tick_installed();
 }
 
-/* Nothing on a tick's path touches errno or any other thread-local: see sig/rawcall. */
+/* Nothing on a tick's path touches errno or any other thread-local: see base/any/rawcall. */
 static void handle(int sig, siginfo_t *info, void *context)
 {
     if (!believable(info))

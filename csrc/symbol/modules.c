@@ -1,7 +1,5 @@
 #include "symbol/modules.h"
 
-#include "symbol/memory.h"
-
 #include <elf.h>
 #include <elfutils/libdwelf.h>
 #include <errno.h>
@@ -64,12 +62,12 @@ static bool mappings_add(struct mappings *m, const char *line)
     return true;
 }
 
-static enum status mappings_read(struct mappings *m, struct reason *why)
+static enum status mappings_read(struct mappings *m, const struct process *process, struct reason *why)
 {
     *m = (struct mappings){0};
-    FILE *f = fopen("/proc/self/maps", "re");
+    FILE *f = process->open_maps(process->self);
     if (!f)
-        return status_because(why, STATUS_SYSTEM, "cannot read /proc/self/maps: %s", strerror(errno));
+        return status_because(why, STATUS_SYSTEM, "cannot read what is mapped: %s", strerror(errno));
     enum status status = STATUS_OK;
     char *line = NULL;
     size_t room = 0;
@@ -124,7 +122,7 @@ static void read_build_id(struct module *m, uint64_t bias, const ElfW(Phdr) * ph
         if (p->p_type != PT_NOTE || p->p_filesz > MAX_NOTE_BYTES)
             continue;
         char *notes = malloc(p->p_filesz + 1);
-        if (notes && memory_read(bias + p->p_vaddr, notes, p->p_filesz))
+        if (notes && m->process->read(m->process->self, bias + p->p_vaddr, notes, p->p_filesz))
             find_build_id(m, notes, p->p_filesz, p->p_align == 8 ? 8 : 4);
         free(notes);
     }
@@ -151,7 +149,7 @@ static bool is_mapped_as_code(const struct mappings *maps, size_t first, uint64_
 static bool read_head(struct module *m, const struct mapping *at)
 {
     ElfW(Ehdr) e;
-    if (at->end - at->start < sizeof e || !memory_read(at->start, &e, sizeof e))
+    if (at->end - at->start < sizeof e || !m->process->read(m->process->self, at->start, &e, sizeof e))
         return false;
     if (memcmp(e.e_ident, ELFMAG, SELFMAG) != 0 || e.e_ident[EI_CLASS] != NATIVE_CLASS ||
         (e.e_type != ET_EXEC && e.e_type != ET_DYN) || e.e_phentsize != sizeof(ElfW(Phdr)) || e.e_phnum == 0 ||
@@ -167,7 +165,7 @@ static bool read_head(struct module *m, const struct mapping *at)
     memcpy(m->head, &e, sizeof e);
     m->head_len = sizeof e + phdrs_len;
     m->phdrs_at = e.e_phoff;
-    return memory_read(at->start + e.e_phoff, (char *)m->head + sizeof e, phdrs_len);
+    return m->process->read(m->process->self, at->start + e.e_phoff, (char *)m->head + sizeof e, phdrs_len);
 }
 
 /* Fills range and identity; false when this is no image the loader made. */
@@ -226,14 +224,14 @@ static enum status add(struct modules *m, const struct module *new)
     return STATUS_OK;
 }
 
-static enum status add_if_image(struct modules *m, const struct mappings *maps, size_t i)
+static enum status add_if_image(struct modules *m, const struct process *process, const struct mappings *maps, size_t i)
 {
     const struct mapping *at = &maps->at[i];
     if (at->offset != 0 || (at->path[0] != '/' && strcmp(at->path, "[vdso]") != 0))
         return STATUS_OK;
     if (m->n && at->start < m->at[m->n - 1].end)
         return STATUS_OK; /* a later segment of the module before, which begins on the file's first page too */
-    struct module new = {0};
+    struct module new = {.process = process};
     if (!read_head(&new, at) || !describe(&new, maps, i)) {
         module_fini(&new);
         return STATUS_OK;
@@ -245,15 +243,15 @@ static enum status add_if_image(struct modules *m, const struct mappings *maps, 
     return status;
 }
 
-enum status modules_read(struct modules *m, struct reason *why)
+enum status modules_read(struct modules *m, const struct process *process, struct reason *why)
 {
     *m = (struct modules){0};
     struct mappings maps;
-    enum status status = mappings_read(&maps, why);
+    enum status status = mappings_read(&maps, process, why);
     if (status != STATUS_OK)
         return status;
     for (size_t i = 0; i < maps.n && status == STATUS_OK; i++)
-        status = add_if_image(m, &maps, i);
+        status = add_if_image(m, process, &maps, i);
     mappings_fini(&maps);
     if (status != STATUS_OK)
         modules_fini(m);
@@ -328,7 +326,7 @@ static Elf *open_same(const struct module *m, const char *path, int *fd)
 static bool is_main_program(const struct module *m)
 {
     char exe[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    ssize_t n = readlink(m->process->program_link, exe, sizeof exe - 1);
     if (n < 0)
         return false;
     exe[n] = '\0';
@@ -338,7 +336,8 @@ static bool is_main_program(const struct module *m)
 static Elf *open_vdso(struct module *m)
 {
     size_t n = m->end - m->start;
-    if (n > MAX_VDSO_BYTES || m->image || !(m->image = malloc(n)) || !memory_read(m->start, m->image, n))
+    if (n > MAX_VDSO_BYTES || m->image || !(m->image = malloc(n)) ||
+        !m->process->read(m->process->self, m->start, m->image, n))
         return NULL;
     return elf_memory(m->image, n);
 }
@@ -354,7 +353,7 @@ Elf *module_open(struct module *m, int *fd)
     m->file = strdup(m->path);
     if (!m->file)
         return NULL;
-    Elf *elf = is_main_program(m) ? open_same(m, "/proc/self/exe", fd) : NULL;
+    Elf *elf = is_main_program(m) ? open_same(m, m->process->program_link, fd) : NULL;
     if (!elf)
         elf = open_same(m, m->file, fd);
     size_t len = strlen(m->file), tail = sizeof deleted - 1;

@@ -1,12 +1,13 @@
 /*
- * The ELF images mapped into this process: where each lies, what identifies it, and the file it came from
- * as long as that file is still the same. Read once, from /proc/self/maps and the images' own headers in
+ * The ELF images mapped into a process: where each lies, what identifies it, and the file it came from
+ * as long as that file is still the same. Read once, from its maps and the images' own headers in
  * memory; what is unmapped later is still described, and its file still answers for it.
  */
 #ifndef CPROF_SYMBOL_MODULES_H
 #define CPROF_SYMBOL_MODULES_H
 
 #include "base/status.h"
+#include "profile/process.h"
 
 #include <libelf.h>
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 #define MODULE_MAX_BUILD_ID 64 /* bytes; linkers write 8 to 32 */
 
 struct module {
+    const struct process *process;
     uint64_t start, end; /* as its program headers tell; holes and bss included */
     uint64_t dwfl_start; /* where libdwfl must believe it starts, to compute the right bias */
     char *path;          /* as the kernel shows it, perhaps with " (deleted)" behind; "[vdso]" */
@@ -33,8 +35,8 @@ struct modules {
     size_t n, cap;
 };
 
-/* On failure nothing needs to be freed. */
-enum status modules_read(struct modules *m, struct reason *why);
+/* process must outlive m. On failure nothing needs to be freed. */
+enum status modules_read(struct modules *m, const struct process *process, struct reason *why);
 void modules_fini(struct modules *m);
 
 /* The module at address, or NULL. */

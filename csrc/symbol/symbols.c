@@ -89,13 +89,13 @@ static enum status report_modules(struct symbols *s, struct reason *why)
     return STATUS_OK;
 }
 
-enum status symbols_open(struct symbols **out, struct reason *why)
+enum status symbols_open(struct symbols **out, const struct process *process, struct reason *why)
 {
     enum status status = STATUS_NOMEM;
     struct symbols *s = calloc(1, sizeof *s);
     if (!s)
         goto done;
-    status = modules_read(&s->modules, why);
+    status = modules_read(&s->modules, process, why);
     if (status != STATUS_OK)
         goto done;
     status = STATUS_NOMEM;

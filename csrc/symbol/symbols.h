@@ -1,5 +1,5 @@
 /*
- * Names, files, lines and inlined frames of addresses in this process, by libdw. Ordinary threads only;
+ * Names, files, lines and inlined frames of addresses in a process, by libdw. Ordinary threads only;
  * opening and asking read ELF files and allocate. Never touches the network: debuginfod is not asked.
  */
 #ifndef CPROF_SYMBOL_SYMBOLS_H
@@ -7,11 +7,13 @@
 
 #include "base/status.h"
 #include "profile/namer.h"
+#include "profile/process.h"
 
 struct symbols;
 
-/* A session over the modules mapped now. Sessions are independent; each is used by one thread at a time. */
-enum status symbols_open(struct symbols **out, struct reason *why);
+/* A session over the modules mapped in process, which must outlive it. Sessions are independent; each is used by one
+ * thread at a time. */
+enum status symbols_open(struct symbols **out, const struct process *process, struct reason *why);
 void symbols_close(struct symbols *s);
 
 /* The same session as collect wants it. */

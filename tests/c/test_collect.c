@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 static const char maps_text[] =
     "00400000-0040b000 r-xp 00001000 fc:01 787766                             /bin/cat\n"
@@ -13,16 +12,17 @@ static const char maps_text[] =
     "7f0000002000-7f0000003000 r-xp 00000000 fc:01 7                          /opt/with blank/lib.so (deleted)\n"
     "7fff00000000-7fff00001000 r-xp 00000000 00:00 0                          [vdso]\n";
 
+static FILE *open_text(void *self)
+{
+    return fmemopen(self, strlen(self), "r");
+}
+
 static struct maps read_text(const char *text)
 {
-    char path[] = "/tmp/cprof-maps-XXXXXX";
-    int fd = mkstemp(path);
+    struct process process = {.open_maps = open_text, .self = (void *)(uintptr_t)text};
     struct maps maps;
     struct reason why;
-    CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-    close(fd);
-    CHECK(maps_read(path, &maps, &why) == STATUS_OK);
-    unlink(path);
+    CHECK(maps_read(&process, &maps, &why) == STATUS_OK);
     return maps;
 }
 

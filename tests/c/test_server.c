@@ -103,7 +103,7 @@ static size_t stub_frames(void *self, uint64_t address, struct named_frame out[N
     return address <= 0x4000;
 }
 
-enum status symbols_open(struct symbols **out, struct reason *why)
+enum status symbols_open(struct symbols **out, const struct process *process, struct reason *why)
 {
     (void)why;
     *out = NULL;

@@ -34,7 +34,7 @@ static struct symbols *open_session(struct namer *n)
 {
     struct symbols *s = NULL;
     struct reason why = {""};
-    CHECK_INT(symbols_open(&s, &why), STATUS_OK);
+    CHECK_INT(symbols_open(&s, &process_self, &why), STATUS_OK);
     *n = symbols_namer(s);
     return s;
 }

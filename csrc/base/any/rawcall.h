@@ -2,8 +2,8 @@
  * A system call without errno: libc's wrappers write it through the thread pointer, which a thread made by a bare
  * clone() may share with another thread, or not have at all.
  */
-#ifndef CPROF_SIG_RAWCALL_H
-#define CPROF_SIG_RAWCALL_H
+#ifndef CPROF_BASE_ANY_RAWCALL_H
+#define CPROF_BASE_ANY_RAWCALL_H
 
 /* The result, or -errno. */
 static inline long rawcall4(long number, long a, long b, long c, long d)

@@ -1,8 +1,14 @@
-#include "symbol/memory.h"
+#include "profile/process.h"
 
 #include <fcntl.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+static FILE *open_maps(void *self)
+{
+    (void)self;
+    return fopen("/proc/self/maps", "re");
+}
 
 /* Needs no privilege, but a file of its own, which a process that is not dumpable may not open. */
 static bool read_through_file(uint64_t address, void *into, size_t n)
@@ -16,9 +22,12 @@ static bool read_through_file(uint64_t address, void *into, size_t n)
 }
 
 /* The system call first: it needs no descriptor. Container runtimes may forbid it. */
-bool memory_read(uint64_t address, void *into, size_t n)
+static bool read_memory(void *self, uint64_t address, void *into, size_t n)
 {
+    (void)self;
     struct iovec here = {into, n};
     struct iovec there = {(void *)(uintptr_t)address, n};
     return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)n || read_through_file(address, into, n);
 }
+
+const struct process process_self = {.open_maps = open_maps, .read = read_memory, .program_link = "/proc/self/exe"};

@@ -1,0 +1,93 @@
+#include "door/next.h"
+
+#include <elf.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define HIDDEN_VERSION 0x8000 /* an older one that is only there for programs linked against it */
+
+struct table {
+    const ElfW(Sym) * symbols;
+    const char *strings;
+    const uint32_t *gnu_hash;
+    const ElfW(Half) * versions;
+};
+
+/* The loader writes addresses into the dynamic section where it can; the vdso's stays as it was linked. */
+static const void *address_in(const struct link_map *map, ElfW(Addr) value)
+{
+    return (const void *)(value < map->l_addr ? map->l_addr + value : value);
+}
+
+static struct table read_table(const struct link_map *map)
+{
+    struct table t = {0};
+    for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
+        const void *at = address_in(map, d->d_un.d_ptr);
+        switch (d->d_tag) {
+        case DT_SYMTAB: t.symbols = at; break;
+        case DT_STRTAB: t.strings = at; break;
+        case DT_GNU_HASH: t.gnu_hash = at; break;
+        case DT_VERSYM: t.versions = at; break;
+        }
+    }
+    return t;
+}
+
+static uint32_t hash_name(const char *name)
+{
+    uint32_t h = 5381;
+    for (; *name; name++)
+        h = h * 33 + (unsigned char)*name;
+    return h;
+}
+
+static bool is_wanted(const struct table *t, uint32_t i, const char *name)
+{
+    const ElfW(Sym) *s = &t->symbols[i];
+    unsigned type = ELF64_ST_TYPE(s->st_info), binding = ELF64_ST_BIND(s->st_info);
+    return s->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_GNU_IFUNC) &&
+           (binding == STB_GLOBAL || binding == STB_WEAK) && !(t->versions && (t->versions[i] & HIDDEN_VERSION)) &&
+           strcmp(t->strings + s->st_name, name) == 0;
+}
+
+/* A GNU hash table: buckets, first symbol, filter words, their shift; the filter; the buckets; the hashes, whose lowest
+ * bit ends a chain. */
+static const ElfW(Sym) * find(const struct table *t, const char *name, uint32_t hash)
+{
+    if (!t->gnu_hash || !t->symbols || !t->strings)
+        return NULL;
+    uint32_t n_buckets = t->gnu_hash[0], first = t->gnu_hash[1], n_filter = t->gnu_hash[2];
+    const uint32_t *buckets = t->gnu_hash + 4 + n_filter * (sizeof(ElfW(Addr)) / 4), *hashes = buckets + n_buckets;
+    uint32_t i = n_buckets ? buckets[hash % n_buckets] : 0;
+    if (i < first)
+        return NULL;
+    for (;; i++) {
+        uint32_t h = hashes[i - first];
+        if ((h | 1) == (hash | 1) && is_wanted(t, i, name))
+            return &t->symbols[i];
+        if (h & 1)
+            return NULL;
+    }
+}
+
+void *next_definition(const char *name)
+{
+    uint32_t hash = hash_name(name);
+    const struct link_map *map = _r_debug.r_map;
+    while (map && map->l_ld != _DYNAMIC)
+        map = map->l_next;
+    for (map = map ? map->l_next : NULL; map; map = map->l_next) {
+        struct table t = read_table(map);
+        const ElfW(Sym) *s = find(&t, name, hash);
+        if (!s)
+            continue;
+        ElfW(Addr) at = map->l_addr + s->st_value;
+        if (ELF64_ST_TYPE(s->st_info) == STT_GNU_IFUNC)
+            at = ((ElfW(Addr)(*)(void))at)();
+        return (void *)at;
+    }
+    return NULL;
+}

@@ -1,0 +1,96 @@
+#include "encode/cpu_profile.h"
+
+#include "profile/maps.h"
+#include "symbol/symbols.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#define NS_PER_S INT64_C(1000000000)
+
+/* CPU time that neither a tick nor a known loss stands for. Ticks are a sample: each thread may be a period off by
+ * chance, and only what is beyond two standard errors of that, and beyond 2 %, is said to be lost. */
+static int64_t gap_ticks(const struct cpu_stats *stats, int64_t known, int64_t period)
+{
+    int64_t used = stats->process_cpu_ns / period, gap = used - known;
+    int64_t beyond = gap - 2, threads = (int64_t)stats->threads_covered + 1;
+    bool chance = beyond <= 0 || beyond * beyond < 4 * threads;
+    return chance || gap * 50 < used ? 0 : gap;
+}
+
+/* Losses as samples, so that totals stay right and nobody has to read a comment to see them. */
+static enum status add_losses(struct model *m, const struct cpu_stats *stats)
+{
+    int64_t ring = (int64_t)stats->lost_ring_full, unseen = stats->uncovered_cpu_ns / m->period;
+    const struct {
+        const char *frame;
+        int64_t ticks;
+    } losses[] = {
+        {"<lost: ring full>", ring},
+        {"<lost: thread not found yet>", unseen},
+        {"<lost: not sampled>", gap_ticks(stats, (int64_t)stats->ticks + ring + unseen, m->period)},
+    };
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < sizeof losses / sizeof *losses && !status; i++)
+        if (losses[i].ticks)
+            status = collect_add_lost(m, losses[i].frame, losses[i].ticks, losses[i].ticks * m->period);
+    return status;
+}
+
+static enum status add_thread_comment(struct model *m, uint32_t n, const char *what)
+{
+    char text[256];
+    if (!n)
+        return STATUS_OK;
+    snprintf(text, sizeof text, "cprof: not sampled: %" PRIu32 " %s %s", n, n == 1 ? "thread" : "threads", what);
+    return model_add_comment(m, text);
+}
+
+/* What the profile cannot show by samples. */
+static enum status add_comments(struct model *m, const struct cpu_stats *stats)
+{
+    char text[256];
+    snprintf(text, sizeof text,
+             "cprof: %" PRIu32 " Hz on each thread's CPU clock; %" PRIu64 " samples standing for %" PRIu64
+             " ticks; the process used %.3f s of CPU",
+             stats->hz, stats->samples, stats->ticks, (double)stats->process_cpu_ns / 1e9);
+    enum status status = model_add_comment(m, text);
+    if (!status)
+        status = add_thread_comment(m, stats->threads_blocked, "with SIGPROF blocked (or in strict seccomp mode)");
+    if (!status)
+        status = add_thread_comment(m, stats->threads_refused, "without a timer (RLIMIT_SIGPENDING)");
+    if (!status && stats->stolen)
+        status = model_add_comment(m, "cprof: the program installed its own SIGPROF handler; sampling ended then");
+    return status;
+}
+
+enum status cpu_profile_fill(const struct cpu_facts *facts, const struct collect *collected,
+                             const struct process *process, struct model *m, struct reason *why)
+{
+    const struct cpu_stats *stats = &facts->stats;
+    struct symbols *symbols = NULL;
+    struct maps maps;
+    enum status status = maps_read(process, &maps, why);
+    if (status)
+        return status;
+    status = symbols_open(&symbols, process, why);
+    if (status)
+        goto done;
+    if ((status = model_add_type(m, "samples", "count")) || (status = model_add_type(m, "cpu", "nanoseconds")) ||
+        (status = model_set_period(m, "cpu", "nanoseconds", NS_PER_S / (stats->hz ? stats->hz : CPU_HZ_DEFAULT))))
+        goto done;
+    m->time_nanos = facts->started_ns;
+    m->duration_nanos = facts->duration_ns;
+    struct namer namer = symbols_namer(symbols);
+    status = collect_model(collected, &maps, &namer, m);
+    if (!status)
+        status = add_losses(m, stats);
+    if (!status)
+        status = add_comments(m, stats);
+done:
+    if (symbols)
+        symbols_close(symbols);
+    maps_fini(&maps);
+    return status;
+}

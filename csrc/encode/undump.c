@@ -1,0 +1,150 @@
+#include "encode/undump.h"
+
+#include "encode/dump.h"
+#include "encode/pprof.h"
+#include "profile/merge.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+struct dump {
+    const char *bytes;
+    size_t n;
+    struct dump_head head;
+};
+
+/* The part at *at, which is moved behind it; false at the end, and where it does not fit. */
+static bool next_part(const struct dump *d, size_t *at, struct dump_part *part, const char **bytes)
+{
+    if (d->n - *at < sizeof *part)
+        return false;
+    memcpy(part, d->bytes + *at, sizeof *part);
+    size_t left = d->n - *at - sizeof *part;
+    if (part->bytes > left)
+        return false;
+    *bytes = d->bytes + *at + sizeof *part;
+    size_t padded = (part->bytes + 7) & ~(size_t)7;
+    *at += sizeof *part + (padded < left ? padded : left);
+    return true;
+}
+
+static FILE *open_maps(void *self)
+{
+    const struct dump *d = self;
+    struct dump_part part;
+    const char *bytes;
+    for (size_t at = sizeof d->head; next_part(d, &at, &part, &bytes);)
+        if (part.kind == DUMP_MAPS)
+            return fmemopen((void *)(uintptr_t)bytes, part.bytes, "r");
+    errno = ENODATA;
+    return NULL;
+}
+
+static bool read_memory(void *self, uint64_t address, void *into, size_t n)
+{
+    const struct dump *d = self;
+    struct dump_part part;
+    const char *bytes;
+    for (size_t at = sizeof d->head; next_part(d, &at, &part, &bytes);) {
+        uint64_t start;
+        if (part.kind != DUMP_MEMORY || part.bytes < sizeof start)
+            continue;
+        memcpy(&start, bytes, sizeof start);
+        uint64_t room = part.bytes - sizeof start;
+        if (address >= start && address - start <= room && n <= room - (address - start)) {
+            memcpy(into, bytes + sizeof start + (address - start), n);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void collect_stacks(const struct dump *d, struct collect *c)
+{
+    struct dump_part part;
+    const char *bytes;
+    for (size_t at = sizeof d->head; next_part(d, &at, &part, &bytes);) {
+        struct dump_stack s;
+        uint64_t pc[RECORD_MAX_FRAMES];
+        if (part.kind != DUMP_STACK || part.bytes < sizeof s)
+            continue;
+        memcpy(&s, bytes, sizeof s);
+        if (s.depth > RECORD_MAX_FRAMES || part.bytes < sizeof s + s.depth * sizeof pc[0])
+            continue;
+        memcpy(pc, bytes + sizeof s, s.depth * sizeof pc[0]);
+        stacktab_add(&c->stacks, s.flags, pc, s.depth, s.weight);
+    }
+    for (size_t i = 0; i < STACKTAB_WEIGHTS; i++)
+        c->stacks.refused[i] += d->head.refused[i];
+}
+
+static enum status fill(struct dump *d, const char *program_link, struct model *m, struct reason *why)
+{
+    struct process process = {.open_maps = open_maps, .read = read_memory, .program_link = program_link, .self = d};
+    struct collect c;
+    enum status status = collect_init(&c);
+    if (status)
+        return status;
+    collect_stacks(d, &c);
+    status = cpu_profile_fill(&d->head.facts, &c, &process, m, why);
+    collect_fini(&c);
+    return status;
+}
+
+static enum status open_dump(int fd, struct dump *d, struct reason *why)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return status_because(why, STATUS_SYSTEM, "cannot read the dump: %s", strerror(errno));
+    *d = (struct dump){.n = (size_t)st.st_size};
+    if (d->n < sizeof d->head)
+        return status_because(why, STATUS_MALFORMED, "the dump is incomplete");
+    void *bytes = mmap(NULL, d->n, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        return status_because(why, STATUS_SYSTEM, "cannot read the dump: %s", strerror(errno));
+    d->bytes = bytes;
+    memcpy(&d->head, bytes, sizeof d->head);
+    if (d->head.magic == DUMP_MAGIC && d->head.bytes == d->n)
+        return STATUS_OK;
+    munmap(bytes, d->n);
+    return status_because(why, STATUS_MALFORMED, "the dump is incomplete, or of another version");
+}
+
+/* Earlier images of the process come first: names and order are theirs. */
+static enum status add_earlier(const void *earlier, size_t n, const struct model *m, struct buf *out,
+                               struct reason *why)
+{
+    struct model before, all;
+    enum status status = pprof_read(earlier, n, &before, why);
+    if (status)
+        return status;
+    const struct model *both[] = {&before, m};
+    const double once[] = {1, 1};
+    status = merge_models(both, once, 2, &all, why);
+    model_fini(&before);
+    if (status)
+        return status;
+    status = pprof_write(&all, out, why);
+    model_fini(&all);
+    return status;
+}
+
+enum status undump(int fd, const char *program_link, const void *earlier, size_t n, struct buf *out, struct reason *why)
+{
+    struct dump d;
+    struct model m;
+    enum status status = open_dump(fd, &d, why);
+    if (status)
+        return status;
+    status = model_init(&m);
+    if (!status) {
+        status = fill(&d, program_link, &m, why);
+        if (!status)
+            status = n ? add_earlier(earlier, n, &m, out, why) : pprof_write(&m, out, why);
+        model_fini(&m);
+    }
+    munmap((void *)(uintptr_t)d.bytes, d.n);
+    return status;
+}

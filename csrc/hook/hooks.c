@@ -1,0 +1,80 @@
+#include "hook/hooks.h"
+
+#include "base/any/rawcall.h"
+#include "base/atfork.h"
+#include "hook/exec.h"
+#include "hook/seclude.h"
+#include "hook/signals.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+
+const struct hook_functions *hook_next;
+
+static _Atomic(const struct hook_events *) told;
+static _Atomic pid_t here;
+
+static pid_t self(void)
+{
+    return (pid_t)rawcall4(SYS_getpid, 0, 0, 0, 0);
+}
+
+static void after_fork_child(void)
+{
+    atomic_store(&here, self());
+}
+
+static const struct atfork_hooks fork_hooks = {.rank = LOCK_LEAF, .after_child = after_fork_child};
+
+void hooks_start(const struct hook_functions *next, const struct hook_events *events)
+{
+    hook_next = next;
+    atfork_register(&fork_hooks);
+    atomic_store(&here, self());
+    atomic_store(&told, events);
+}
+
+bool hooks_are_for_here(void)
+{
+    return atomic_load(&here) == self();
+}
+
+void hooks_tell_ending(void)
+{
+    const struct hook_events *events = atomic_load(&told);
+    if (events && events->ending && hooks_are_for_here())
+        events->ending();
+}
+
+void hooks_tell_secluding(void)
+{
+    const struct hook_events *events = atomic_load(&told);
+    if (events && events->secluding && hooks_are_for_here())
+        events->secluding();
+}
+
+static void end(int status)
+{
+    hooks_tell_ending();
+    hook_next->_exit(status);
+}
+
+const struct hook_functions hook_functions = {
+    .execve = exec_path,
+    .execvpe = exec_file,
+    .fexecve = exec_descriptor,
+    .execveat = exec_at,
+    .posix_spawn = exec_spawn,
+    .posix_spawnp = exec_spawnp,
+    ._exit = end,
+    .sigaction = signals_action,
+    .signal = signals_bsd,
+    .sysv_signal = signals_sysv,
+    .sigset = signals_set,
+    .sigignore = signals_ignore,
+    .siginterrupt = signals_interrupt,
+    .prctl = seclude_prctl,
+    .syscall = seclude_syscall,
+};

@@ -1,0 +1,36 @@
+/*
+ * Intercepted calls: what they go on to, whose they are, and what they tell the rest of cprof.
+ *
+ * Everything in hook/ runs inside a call of the host's: on any thread, in its signal handlers, in children of vfork,
+ * which share our memory but are another process. What is not the process that was set up goes straight on.
+ */
+#ifndef CPROF_HOOK_HOOKS_H
+#define CPROF_HOOK_HOOKS_H
+
+#include "hook/next.h"
+
+#include <stdbool.h>
+
+struct hook_events {
+    /* This program image is about to end: by exec (which may yet fail), _exit or a fatal signal. Any context. */
+    void (*ending)(void);
+    /* The host is about to restrict its system calls: afterwards ours may be its death. An ordinary context. */
+    void (*secluding)(void);
+};
+
+/* Whom calls go on to. The struct must live for ever. */
+extern const struct hook_functions *hook_next;
+
+/* The functions that take the calls. */
+extern const struct hook_functions hook_functions;
+
+/* From here on events are told. next and events must live for ever. Ordinary threads. */
+void hooks_start(const struct hook_functions *next, const struct hook_events *events);
+
+/* Is the calling process the one that was set up (or a child of its fork, where the pthread_atfork handlers ran)? */
+bool hooks_are_for_here(void);
+
+void hooks_tell_ending(void);
+void hooks_tell_secluding(void);
+
+#endif
