@@ -28,7 +28,7 @@ ROOMS     := base base/any sig hook sampler profile symbol encode http api
 CORE_SRC  := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c))
 CORE_OBJ   = $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/profile.pb-c.o
 FRONT_OBJ  = $(addprefix $(BUILD)/obj/,door/linked.o door/open.o base/say.o)
-STUB_OBJ   = $(addprefix $(BUILD)/obj/,door/preload.o door/open.o door/next.o base/say.o hook/environment.o)
+STUB_OBJ   = $(addprefix $(BUILD)/obj/,door/preload.o door/entries.o door/open.o base/say.o hook/definition.o hook/environment.o)
 WRITER_OBJ = $(addprefix $(BUILD)/obj/,door/write.o base/say.o)
 LIBRARIES  = $(addprefix $(BUILD)/,libcprof_core.so libcprof.so libcprof_preload.so)
 WRITER     = $(BUILD)/cprof_write
@@ -128,6 +128,11 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
 $(BUILD)/obj/%.o: csrc/%.c | $(BUILD)/gen/profile.pb-c.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+# The intercepted functions once more, under libc's own names: see csrc/hook/entries.h.
+$(BUILD)/obj/door/entries.o: csrc/hook/entries.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) -DHOOK_EXPORT $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 # -z now: the first call of a function from the handler must not enter the loader. nodelete: threads run in it.
 $(BUILD)/libcprof_core.so: $(CORE_OBJ)

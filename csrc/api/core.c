@@ -3,10 +3,12 @@
 
 #include "api/cprof.h"
 #include "api/last_error.h"
+#include "api/quiet.h"
 #include "api/recording.h"
 #include "api/records.h"
 #include "api/run.h"
 #include "base/atfork.h"
+#include "hook/got.h"
 #include "hook/hooks.h"
 #include "http/server.h"
 #include "sampler/cpu.h"
@@ -142,8 +144,15 @@ static const char *version(void)
     return CPROF_VERSION;
 }
 
-__attribute__((constructor)) static void read_environment(void)
+static void go_quiet(void)
 {
+    quiet_go();
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    static const struct hook_events events = {.secluding = go_quiet};
+    got_configure(&events);
     const char *hz = secure_getenv("CPROF_CPU_HZ");
     if (hz)
         set_cpu_hz(atoi(hz));

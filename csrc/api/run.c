@@ -1,5 +1,7 @@
 #include "api/run.h"
 
+#include "api/quiet.h"
+
 #include "base/atfork.h"
 #include "base/descriptor.h"
 #include "base/helper.h"
@@ -10,6 +12,7 @@
 #include "encode/undump.h"
 #include "hook/environment.h"
 #include "hook/exec.h"
+#include "hook/got.h"
 #include "hook/hooks.h"
 #include "hook/signals.h"
 #include "http/server.h"
@@ -34,9 +37,6 @@
 /* A thread that ends the process while another one is writing waits for it. Naming a large program takes some seconds.
  */
 #define WRITE_PATIENCE_NS INT64_C(60000000000)
-
-/* Threads of ours notice within a poll that they are to end; a worker that names a profile takes longer. */
-#define QUIET_PATIENCE_NS INT64_C(5000000000)
 
 enum writer_failure { WRITER_NO_DUMP = 90, WRITER_NO_OUTPUT, WRITER_NO_MEMORY, WRITER_NOT_THERE = HELPER_NOT_THERE };
 
@@ -163,7 +163,6 @@ static void at_exit(void)
         write_profile();
 }
 
-/* Under a filter that only knows of the host's system calls ours would be its end. */
 static void go_quiet(void)
 {
     if (capture) {
@@ -172,9 +171,7 @@ static void go_quiet(void)
         capture = NULL;
         capture_cancel(c);
     }
-    cpu_go_quiet();
-    server_stop();
-    if (!thread_wait_for_none(QUIET_PATIENCE_NS))
+    if (!quiet_go())
         say("the program restricts its system calls (seccomp) while a profile is being taken", NULL);
 }
 
@@ -237,9 +234,11 @@ static const struct atfork_hooks fork_hooks = {.rank = LOCK_API, .after_child = 
 void run_start(const struct cprof_run *wanted, const struct hook_functions *next)
 {
     run = *wanted;
+    say_remember(secure_getenv("CPROF_LOG"));
     adding = run.generation > 0;
     find_writer();
     atfork_register(&fork_hooks);
+    got_never();
     hooks_start(next, &events);
     if (run.hz)
         cpu_set_hz((uint32_t)run.hz);

@@ -4,6 +4,7 @@
 #include "base/atfork.h"
 #include "base/lock.h"
 #include "base/thread.h"
+#include "hook/got.h"
 #include "sampler/modules.h"
 #include "sampler/tasks.h"
 #include "sampler/timers.h"
@@ -186,16 +187,22 @@ static bool run_once(void)
 static void engine(void *arg)
 {
     (void)arg;
+    bool redirected = false;
     thread_own_descriptors(-1);
+    got_want(+1);
     for (;;) {
         uint32_t seen = atomic_load(&wake_word);
-        modules_refresh();
+        if (modules_refresh() || !redirected)
+            modules_redirect();
+        redirected = true;
         int64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
         if (!run_once())
-            return;
+            break;
         int64_t rest = (clock_ns(CLOCK_THREAD_CPUTIME_ID) - began) * SCAN_SHARE;
         lock_wait_word(&wake_word, seen, rest < SCAN_NS ? SCAN_NS : rest < SCAN_MAX_NS ? rest : SCAN_MAX_NS);
     }
+    got_want(-1);
+    modules_redirect();
 }
 
 static void wake_engine(void)

@@ -1,6 +1,7 @@
 #include "sampler/modules.h"
 
 #include "base/lock.h"
+#include "hook/got.h"
 #include "sampler/ehframe.h"
 #include "sig/rows.h"
 #include "sig/tick.h"
@@ -266,13 +267,13 @@ static void retire(const struct rows_map *map, const struct list *now)
     retired[n_retired++].n_rows = n;
 }
 
-static void refresh(void)
+static bool refresh(void)
 {
     struct list now = {0};
     free_retired();
     if (!read_loaded(&now)) { /* the map in force stays */
         list_fini(&now);
-        return;
+        return false;
     }
     for (size_t i = 0; i < now.n; i++)
         if (!now.at[i].built)
@@ -283,19 +284,28 @@ static void refresh(void)
     struct rows_map *map = make_map(&now);
     if (!map) {
         list_fini(&now);
-        return;
+        return true;
     }
     retire(rows_publish(map), &now); // NOLINT(clang-analyzer-unix.Malloc): it is in force now, not leaked
     list_fini(&loaded);
     loaded = now;
     free_retired();
+    return true;
 }
 
-void modules_refresh(void)
+bool modules_refresh(void)
 {
     refreshing = true;
-    refresh();
+    bool changed = refresh();
     refreshing = false;
+    return changed;
+}
+
+void modules_redirect(void)
+{
+    lock_take(&loader_lock);
+    got_sync();
+    lock_drop(&loader_lock);
 }
 
 void modules_before_fork(void)

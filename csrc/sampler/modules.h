@@ -6,9 +6,14 @@
 #ifndef CPROF_SAMPLER_MODULES_H
 #define CPROF_SAMPLER_MODULES_H
 
+#include <stdbool.h>
+
 /* Rebuilds and publishes the map if anything was loaded or unloaded since the last call; otherwise costs one
  * call of dl_iterate_phdr. Tables of modules that stayed are kept. */
-void modules_refresh(void);
+bool modules_refresh(void);
+
+/* got_sync, in its turn with what else asks the loader. Threads of ours. */
+void modules_redirect(void);
 
 /* Around a fork, under the engine's lock: no fork while the loader is being asked; in the child a refresh that was cut
  * in two is forgotten. */

@@ -1,7 +1,6 @@
-#include "door/next.h"
+#include "hook/definition.h"
 
 #include <elf.h>
-#include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -73,13 +72,13 @@ static const ElfW(Sym) * find(const struct table *t, const char *name, uint32_t 
     }
 }
 
-void *next_definition(const char *name)
+void *definition_of(const char *name, const ElfW(Dyn) * behind)
 {
     uint32_t hash = hash_name(name);
     const struct link_map *map = _r_debug.r_map;
-    while (map && map->l_ld != _DYNAMIC)
+    while (behind && map && map->l_ld != behind)
         map = map->l_next;
-    for (map = map ? map->l_next : NULL; map; map = map->l_next) {
+    for (map = behind && map ? map->l_next : map; map; map = map->l_next) {
         struct table t = read_table(map);
         const ElfW(Sym) *s = find(&t, name, hash);
         if (!s)
