@@ -11,7 +11,6 @@ import contextlib
 import errno
 import os
 import signal
-import sys
 from collections.abc import ItemsView, Iterator, Mapping
 from typing import NamedTuple, NoReturn
 
@@ -76,10 +75,8 @@ def say(message: str, env: Environment) -> None:
             with open(log, "ab") as file:  # noqa: PTH123
                 file.write(line)
             return
-    # sys.stderr is None where the descriptor is closed. Nobody reading is no reason not to run.
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):
-            os.write(2, line)
+    with contextlib.suppress(OSError):  # nobody reading is no reason not to run
+        os.write(2, line)
 
 
 def compose(env: Environment, wishes: Wishes, pid: int) -> Environment:

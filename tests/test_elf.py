@@ -90,6 +90,17 @@ def segments(data: bytes) -> list[tuple[int, int]]:
     return [(struct.unpack_from("=I", data, place)[0], place) for place in places]
 
 
+def test_an_interpreter_without_an_end_is_none(program: Path, tmp_path: Path) -> None:
+    """The kernel starts no such file; what stands behind the name is no part of it."""
+    data = program.read_bytes()
+    (header,) = (header for kind, header in segments(data) if kind == 3)
+    offset, size = (struct.unpack_from("=Q", data, header + field)[0] for field in (8, 32))
+    end = offset + size - 1
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(data[:end] + b"x" + data[end + 1 :])
+    assert _elf.read(str(damaged)) is None
+
+
 def test_absurd_segments_and_tables_never_raise(program: Path, tmp_path: Path) -> None:
     """Every offset, address and size of every segment, and every value in the dynamic table, once
     each with numbers that overflow, wrap or ask for gigabytes."""

@@ -318,6 +318,24 @@ def test_death_by_signal_is_death_by_signal(
     assert (process.returncode, err) == (-number, b"")
 
 
+INTERRUPTED = """
+import os, signal
+from cprof.cli import run
+run._start = lambda *_: os.kill(os.getpid(), signal.SIGINT) or 9
+raise SystemExit(run.run(["true"]))
+"""
+
+
+def test_ctrl_c_before_the_program_runs(package: Path) -> None:
+    """It may come a moment too early; who has it ignored, as in `cmd &` of a script, keeps that."""
+    env = {"PATH": os.fsdecode(PATH)}
+    words = [sys.executable, "-c", INTERRUPTED]
+    done = ran(words, env, cwd=package.parent)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+    done = ran(["sh", "-c", 'trap "" INT; "$@"; exit $?', "sh", *words], env, cwd=package.parent)
+    assert (done.returncode, done.stderr) == (9, "")
+
+
 def test_a_pipe_that_breaks_ends_the_program(
     environment: dict[str, str], cprof_run: CprofRun
 ) -> None:
@@ -485,7 +503,7 @@ def test_another_machine(compile_c: Compile, tmp_path: Path) -> None:
     patched = tmp_path / "patched"
     patched.write_bytes(data[:18] + struct.pack("=H", 22) + data[20:])  # EM_S390
     assert why_not(patched) == "it is built for another machine"
-    patched.write_bytes(data[:4] + b"\1" + data[5:])
+    patched.write_bytes(data[:4] + b"\1" + data[5:52])  # all that such a header has
     assert why_not(patched) == "it is a 32-bit program"
     patched.write_bytes(data[:5] + b"\2" + data[6:])  # the other byte order
     assert why_not(patched) == "it is built for another machine"
@@ -627,6 +645,8 @@ def test_nobody_reading_stderr_is_no_reason_not_to_run(
     static = build("inherited.c", ["-static"], link=False)
     closed = ran(["sh", "-c", '"$@" 2>&-', "sh", *cprof_run(static)], environment)
     assert (closed.returncode, closed.stdout[:9]) == (42, "argument ")
+    closed = ran(["sh", "-c", '"$@" 2>&-', "sh", *cprof_run("absent")], environment)
+    assert (closed.returncode, closed.stdout) == (127, "")
     reader, writer = os.pipe()
     os.close(reader)
     broken = subprocess.run(
