@@ -24,7 +24,10 @@ _SEPARATORS = b": "  # the loader's, in LD_PRELOAD
 
 # Parents that hand on what they ignore; others, such as Python, node and sshd, restore defaults in
 # their children. systemd has IgnoreSIGPIPE=yes as its default.
-_HANDING_ON = {"sh", "dash", "bash", "zsh", "ksh", "mksh", "ash", "busybox", "systemd"}
+_HANDING_ON = {
+    *("sh", "dash", "bash", "zsh", "ksh", "mksh", "ash", "busybox", "systemd"),
+    *("make", "timeout", "xargs"),
+}
 
 
 class Wishes(NamedTuple):

@@ -82,7 +82,7 @@ def test_absurd_header_fields_are_none(
     assert _elf.read(str(damaged), SYMBOLS) is None
 
 
-def segments(data: bytes) -> list[tuple[int, int]]:
+def segments(data: bytes | bytearray) -> list[tuple[int, int]]:
     """(type, place of the header) of each program header."""
     (table,) = struct.unpack_from("=Q", data, 32)
     (count,) = struct.unpack_from("=H", data, 56)
@@ -98,6 +98,17 @@ def test_an_interpreter_without_an_end_is_none(program: Path, tmp_path: Path) ->
     end = offset + size - 1
     damaged = tmp_path / "damaged"
     damaged.write_bytes(data[:end] + b"x" + data[end + 1 :])
+    assert _elf.read(str(damaged)) is None
+
+
+def test_with_nothing_to_load_it_is_none(program: Path, tmp_path: Path) -> None:
+    """It would pass for statically linked."""
+    data = bytearray(program.read_bytes())
+    for kind, header in segments(data):
+        if kind == 1:
+            data[header : header + 4] = struct.pack("=I", 4)
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(data)
     assert _elf.read(str(damaged)) is None
 
 

@@ -498,6 +498,17 @@ def test_another_c_library(compile_c: Compile, tmp_path: Path) -> None:
     assert why_not(compile_c(EMPTY, f"-Wl,--dynamic-linker={link}")) == ""
 
 
+def test_without_its_loader_nothing_starts(
+    compile_c: Compile, environment: dict[str, str], cprof_run: CprofRun
+) -> None:
+    """One line, the right one: not that it runs unprofiled, since it does not run."""
+    program = compile_c(EMPTY, "-Wl,--dynamic-linker=/no/such/ld-musl-x86_64.so.1")
+    assert why_not(program) == ""
+    done = ran(cprof_run(program), environment)
+    said = f"cprof: {program}: the interpreter that it names is not there\n"
+    assert (done.returncode, done.stderr) == (127, said)
+
+
 def test_another_machine(compile_c: Compile, tmp_path: Path) -> None:
     data = bytearray(compile_c(EMPTY).read_bytes())
     patched = tmp_path / "patched"
