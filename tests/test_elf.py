@@ -104,9 +104,8 @@ def test_an_interpreter_without_an_end_is_none(program: Path, tmp_path: Path) ->
 def test_with_nothing_to_load_it_is_none(program: Path, tmp_path: Path) -> None:
     """It would pass for statically linked."""
     data = bytearray(program.read_bytes())
-    for kind, header in segments(data):
-        if kind == 1:
-            data[header : header + 4] = struct.pack("=I", 4)
+    for _, header in segments(data):
+        data[header : header + 4] = struct.pack("=I", 4)  # PT_NOTE
     damaged = tmp_path / "damaged"
     damaged.write_bytes(data)
     assert _elf.read(str(damaged)) is None
