@@ -2,7 +2,8 @@
 
 Exit codes: 0 fine, 2 wrong usage, 3 something needed is missing (also: the output cannot be
 written), 4 the target is unreachable or not a profile, 130 interrupted. 1 is kept for commands
-whose answer can be "no".
+whose answer can be "no". `run` ends as its program does, or with 125 to 127, as env(1) has them,
+where that could not be started.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 COMMANDS = {
+    "run": "run a program with cprof in it",
     "fetch": "save a profile of a running program",
     "top": "the functions that cost most",
     "flame": "a flame graph, as one HTML file",
@@ -81,7 +83,8 @@ def _command(name: str, arguments: list[str]) -> int:
 
 def complain(message: str, code: int) -> int:
     """One line on stderr, whatever the message holds, and the exit code to return."""
-    print("cprof: " + " ".join(message.split()), file=sys.stderr)
+    if sys.stderr is not None:  # closed by the caller; print() would then take stdout
+        print("cprof: " + " ".join(message.split()), file=sys.stderr)
     return code
 
 
@@ -98,6 +101,6 @@ def _help() -> str:
         "",
         "`cprof COMMAND --help` tells more. A TARGET is a URL, host:port, unix:/path or a file.",
         "Exit codes: 0 fine, 2 usage, 3 something needed is missing, 4 target unreachable or not",
-        "a profile, 130 interrupted.",
+        "a profile, 130 interrupted. `cprof run` ends as its program does; 125 to 127 are env's.",
     ]
     return "\n".join(lines)
