@@ -112,22 +112,34 @@ static enum status open_dump(int fd, struct dump *d, struct reason *why)
     return status_because(why, STATUS_MALFORMED, "the dump is incomplete, or of another version");
 }
 
-/* Earlier images of the process come first: names and order are theirs. */
+static enum status write_sum(const struct model *const both[2], struct buf *out, struct reason *why)
+{
+    const double once[] = {1, 1};
+    struct model sum;
+    enum status status = merge_models(both, once, 2, &sum, why);
+    if (status)
+        return status;
+    status = pprof_write(&sum, out, why);
+    model_fini(&sum);
+    return status;
+}
+
+/* The latest image comes first: a profile bears the name of its first program. One in which nothing was seen, as a
+ * shell that only starts another program, would add but its remarks. */
 static enum status add_earlier(const void *earlier, size_t n, const struct model *m, struct buf *out,
                                struct reason *why)
 {
-    struct model before, all;
+    struct model before;
     enum status status = pprof_read(earlier, n, &before, why);
     if (status)
         return status;
-    const struct model *both[] = {&before, m};
-    const double once[] = {1, 1};
-    status = merge_models(both, once, 2, &all, why);
+    if (!before.n_samples)
+        status = pprof_write(m, out, why);
+    else if (!m->n_samples)
+        status = pprof_write(&before, out, why);
+    else
+        status = write_sum((const struct model *[]){m, &before}, out, why);
     model_fini(&before);
-    if (status)
-        return status;
-    status = pprof_write(&all, out, why);
-    model_fini(&all);
     return status;
 }
 

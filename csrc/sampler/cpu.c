@@ -336,7 +336,7 @@ static void fill_stats(const struct cpu_window *w, int64_t host_ns, struct cpu_s
     out->late = counter_read(COUNTER_TICK_LATE) - w->counters[COUNTER_TICK_LATE];
     out->scans_failed = counter_read(COUNTER_TASK_SCAN_FAILED) - w->counters[COUNTER_TASK_SCAN_FAILED];
     out->hz = armed ? (uint32_t)(NS_PER_S / timers.period_ns) : w->hz;
-    out->process_cpu_ns = host_ns - w->process_ns;
+    out->process_cpu_ns = host_ns > w->process_ns ? host_ns - w->process_ns : 0; /* the two clocks differ by a little */
     out->uncovered_cpu_ns = timers.unseen_cpu_ns - w->unseen_ns;
     out->stolen = stolen;
 }
