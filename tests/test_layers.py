@@ -41,7 +41,7 @@ HOOK_MAY_USE = {
 }
 DOOR_MAY_INCLUDE = {
     *("api/core_table.h", "api/cprof.h", "base/say.h"),
-    *("hook/definition.h", "hook/entries.h", "hook/environment.h"),
+    *("base/definition.h", "hook/entries.h", "hook/environment.h"),
     *(f"door/{p.name}" for p in (CSRC / "door").glob("*.h")),
 }
 INTERCEPTED = set(

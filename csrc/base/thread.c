@@ -1,6 +1,7 @@
 #include "base/thread.h"
 
 #include "base/atfork.h"
+#include "base/definition.h"
 #include "base/lock.h"
 
 #include <errno.h>
@@ -24,6 +25,8 @@ static _Atomic pid_t ours[MAX_OURS];
 static _Atomic int64_t ended_cpu_ns;
 static _Atomic pid_t leaving[MAX_OURS]; /* the last that ended, or are about to */
 static _Atomic uint32_t n_leaving;
+
+static _Atomic(_Atomic unsigned *) libc_count; /* of threads; NULL where it is not to be found */
 
 struct start {
     void (*run)(void *);
@@ -64,6 +67,36 @@ static void leave(pid_t tid)
     }
 }
 
+/*
+ * When the last thread of a process ends libc calls exit(0) in it, and counts threads for that. Ours do not count: the
+ * last of the host's ends the process, in its own thread and with its own descriptors, as it would without us.
+ */
+static _Atomic unsigned *find_libc_count(void)
+{
+    _Atomic unsigned *count = definition_of("__nptl_nthreads", NULL);
+    bool believable = count && *count > 0 && *count < (1u << 22); /* the kernel's own limit of threads */
+    return believable ? count : NULL;
+}
+
+/* The creator is a thread that counts, or one of ours while others count: this cannot be the last. */
+static void do_not_count(void)
+{
+    if (!atomic_load(&libc_count))
+        atomic_store(&libc_count, find_libc_count());
+    if (atomic_load(&libc_count))
+        atomic_fetch_sub(atomic_load(&libc_count), 1);
+}
+
+/* libc takes one off again. If none was left the process is just ending: a second exit(0) would be one too many. */
+static void count_again(void)
+{
+    _Atomic unsigned *count = atomic_load(&libc_count);
+    _Atomic uint32_t never = 0;
+    if (count && atomic_fetch_add(count, 1) == 0)
+        for (;;)
+            lock_wait_word(&never, 0, -1);
+}
+
 static void *trampoline(void *arg)
 {
     struct start s = *(struct start *)arg;
@@ -72,6 +105,7 @@ static void *trampoline(void *arg)
     enter(gettid());
     s.run(s.arg);
     leave(gettid());
+    count_again();
     return NULL;
 }
 
@@ -111,6 +145,7 @@ enum status thread_start(const char *name, void (*run)(void *), void *arg, struc
         free(s);
         return status_because(why, STATUS_SYSTEM, "cannot start thread %s: %s", name, strerror(err));
     }
+    do_not_count();
     return STATUS_OK;
 }
 

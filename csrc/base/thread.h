@@ -1,7 +1,7 @@
 /*
  * Threads of ours. They start with every signal blocked, so that the host's signals never land on them,
  * and are registered, so that they appear in no profile. Detached: nobody joins them, they announce
- * their end by the word they were given.
+ * their end by the word they were given. They do not keep the process alive when the host's last thread ends.
  */
 #ifndef CPROF_BASE_THREAD_H
 #define CPROF_BASE_THREAD_H

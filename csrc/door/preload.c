@@ -3,9 +3,9 @@
  * core in the process that was started, in its later images, and in followed children; anywhere else it only passes
  * calls on.
  */
+#include "base/definition.h"
 #include "base/say.h"
 #include "door/open.h"
-#include "hook/definition.h"
 #include "hook/entries.h"
 #include "hook/environment.h"
 

@@ -1,7 +1,7 @@
 #include "hook/got.h"
 
 #include "base/atfork.h"
-#include "hook/definition.h"
+#include "base/definition.h"
 #include "hook/entries.h"
 
 #include <elf.h>

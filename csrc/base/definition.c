@@ -1,4 +1,4 @@
-#include "hook/definition.h"
+#include "base/definition.h"
 
 #include <elf.h>
 #include <stdbool.h>
@@ -47,7 +47,7 @@ static bool is_wanted(const struct table *t, uint32_t i, const char *name)
 {
     const ElfW(Sym) *s = &t->symbols[i];
     unsigned type = ELF64_ST_TYPE(s->st_info), binding = ELF64_ST_BIND(s->st_info);
-    return s->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_GNU_IFUNC) &&
+    return s->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_OBJECT) &&
            (binding == STB_GLOBAL || binding == STB_WEAK) && !(t->versions && (t->versions[i] & HIDDEN_VERSION)) &&
            strcmp(t->strings + s->st_name, name) == 0;
 }
