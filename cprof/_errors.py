@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as type checkers know it; typing costs more than the rest of a start
 if TYPE_CHECKING:
+    from typing import Any
+
     from cprof import _core
     from cprof._server import Server
 

@@ -6,13 +6,15 @@ on stderr or where CPROF_LOG says, and the program runs on.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from pathlib import Path
 
 from cprof._errors import core, disabled, sentence
 from cprof._server import url_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ANCESTORS = 8  # how far up the holder of a taken port is looked for
 
@@ -28,7 +30,10 @@ def serve_from_environment(addr: str) -> None:
 
 def _serve(addr: str) -> None:
     module = core()
-    if module.elevated() or module.address_outside():  # the preload stub or the front came first
+    if module.elevated():
+        return
+    if module.address_outside():  # the preload stub or the front came first
+        module.hand_over()
         return
     try:
         address = module.serve_outside(addr)
@@ -36,8 +41,7 @@ def _serve(addr: str) -> None:
         if why.args[0] == "IN_USE" and _held_by_relative(addr):
             return
         raise
-    with contextlib.suppress(Exception):  # an audit hook of the program's may refuse ours
-        module.hand_over()
+    module.hand_over()
     if addr.rpartition(":")[2] == "0":
         _say(f"serving {url_of(address)}/debug/pprof/")
 
@@ -45,9 +49,9 @@ def _serve(addr: str) -> None:
 def _is_the_command() -> bool:
     """`cprof top` and the like look at programs; they are none. Under `python -m cprof` sys.argv is
     not complete yet when the package is imported."""
-    name = (getattr(sys, "argv", None) or [""])[0]
+    name = str((getattr(sys, "argv", None) or [""])[0])
     if name != "-m":
-        return Path(name).name == "cprof"
+        return name.rpartition("/")[2] == "cprof"
     words = _read("/proc/self/cmdline").split(b"\0")
     return b"-mcprof" in words or (b"-m", b"cprof") in list(zip(words, words[1:]))
 
@@ -57,16 +61,18 @@ def _say(text: str) -> None:
     program that was started without a stderr may have anything at that number."""
     line = f"cprof: {text}\n".encode(errors="surrogateescape")
     log = os.environ.get("CPROF_LOG")
-    if log == "off" or (log and _append(Path(log), line)):
+    if log == "off" or (log and _append(log, line)):
         return
     if sys.__stderr__ is not None:
-        with contextlib.suppress(OSError):
+        try:  # noqa: SIM105 (contextlib would be most of what this file costs a start)
             os.write(2, line)
+        except OSError:
+            pass
 
 
-def _append(log: Path, line: bytes) -> bool:
+def _append(log: str, line: bytes) -> bool:
     try:
-        with log.open("ab", buffering=0) as file:
+        with _path(log).open("ab", buffering=0) as file:
             file.write(line)
     except OSError:
         return False
@@ -112,13 +118,13 @@ def _parent_of(pid: int) -> int:
 
 
 def _children_of(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    tasks = _path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for task in tasks for child in _read(str(task)).split()]
 
 
 def _sockets_of(pid: int) -> set[str]:
     """Only of this user's processes; others are no concern of ours."""
-    folder = Path(f"/proc/{pid}/fd")
+    folder = _path(f"/proc/{pid}/fd")
     try:
         if folder.stat().st_uid != os.geteuid():
             return set()
@@ -136,6 +142,13 @@ def _link(path: Path) -> str:
 
 def _read(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return _path(path).read_bytes()
     except OSError:
         return b""
+
+
+def _path(text: str) -> Path:
+    """Imported late: pathlib is half of what CPROF_HTTP adds to the start of a program."""
+    from pathlib import Path
+
+    return Path(text)

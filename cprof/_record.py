@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 import os
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 from cprof._errors import RecordError, UnsupportedError, core, decode, disabled, refused
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from cprof import _core
     from cprof._profile import Profile
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
 
 from cprof._errors import ServeError, core, disabled, refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
 
 
 class Server:

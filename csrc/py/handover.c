@@ -37,9 +37,8 @@ static int on_event(const char *event, PyObject *args, void *data)
     return 0;
 }
 
-int handover_install(const struct cprof_core *door)
+void handover_install(const struct cprof_core *door)
 {
-    if (atomic_exchange(&installed, true))
-        return 0;
-    return PySys_AddAuditHook(on_event, (void *)(uintptr_t)door);
+    if (!atomic_exchange(&installed, true) && PySys_AddAuditHook(on_event, (void *)(uintptr_t)door) < 0)
+        PyErr_Clear();
 }
