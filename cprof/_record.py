@@ -73,10 +73,10 @@ class Recording:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """An exception of the block goes before ours, which `profile` still raises; and so it is in
-        a child of fork, where the recording is the parent's."""
+        """An exception of the block goes before ours, which `profile` still raises. Leaving the
+        block in a child of fork is no error, although the recording is the parent's."""
         self._end()
-        if self._failure is not None and error is None and self._mine:
+        if self._failure is not None and error is None:
             raise self._failure
 
     def __repr__(self) -> str:
@@ -91,15 +91,13 @@ class Recording:
         return self._pid == os.getpid()
 
     def _end(self) -> None:
-        if self._record is None or self._data is not None or self._failure is not None:
-            return
-        if not self._mine:
-            self._failure = RecordError(self._why_there_is_none())
+        if self._record is None:
             return
         try:
             self._record.stop()
         except core().CoreError as why:
-            if why.args[0] != "NOT_RUNNING":  # another thread is about to have it
+            # Not running: another thread is just ending it, or it is the parent's.
+            if why.args[0] != "NOT_RUNNING":
                 self._failure = refused(why, RecordError)
 
     def _state(self) -> str:

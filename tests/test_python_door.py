@@ -386,7 +386,7 @@ def test_served_by_the_front_already_is_served(python: Python) -> None:
 
 def test_a_child_of_fork_is_clean_and_may_serve_itself(python: Python) -> None:
     target = python("""
-        import cprof
+        import cprof, ctypes
         server = cprof.serve(0)
         pid = os.fork()
         if not pid:
@@ -396,6 +396,15 @@ def test_a_child_of_fork_is_clean_and_may_serve_itself(python: Python) -> None:
             assert mine.serving and not server.serving
             server.close()
             assert mine.serving
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        front = ctypes.CDLL(os.path.dirname(cprof.__file__) + "/lib/libcprof.so")
+        pid = os.fork()
+        if not pid:
+            assert front.cprof_serve(b"127.0.0.1:0") == 0
+            assert not server.serving, "the child's own, taken for the parent's"
+            server.close()
+            assert front.cprof_close() == 0
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
         print(server.url + "/debug/pprof/", flush=True)
