@@ -107,9 +107,15 @@ def _relatives() -> list[int]:
     ancestors = [os.getppid()]
     while len(ancestors) < ANCESTORS and ancestors[-1] > 1:
         ancestors.append(_parent_of(ancestors[-1]))
-    mine = _read("/proc/self/cmdline")
-    siblings = [p for p in _children_of(ancestors[0]) if _read(f"/proc/{p}/cmdline") == mine]
+    mine = _command_line("self")
+    siblings = [p for p in _children_of(ancestors[0]) if _command_line(str(p)) == mine]
     return [pid for pid in [*ancestors, *siblings] if pid > 0]
+
+
+def _command_line(pid: str) -> bytes:
+    """What multiprocessing spawns differs in the number of a pipe only."""
+    line = _read(f"/proc/{pid}/cmdline")
+    return line.translate(None, b"0123456789") if b"--multiprocessing-fork" in line else line
 
 
 def _parent_of(pid: int) -> int:

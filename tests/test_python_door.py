@@ -429,6 +429,18 @@ def test_processes_of_multiprocessing_leave_an_explicit_port_alone(
     assert target.stderr() == ""
 
 
+def test_of_spawned_processes_whose_parent_does_not_serve_one_does(start: Start) -> None:
+    """uvicorn --workers: a line from each but the first."""
+    address = free_address()
+    env = {"CPROF_HTTP": address, "CPROF_LOG": "<unset>"}
+    target = program(start, "pool.py", "spawn", "late", env=env)
+    children = announced(target, "child", 2)
+    assert listens(target.pid) == []
+    assert sorted(map(len, map(listens, children))) == [0, 1]
+    assert target.stop() == 0
+    assert target.stderr() == ""
+
+
 @pytest.mark.parametrize(("method", "each"), [("fork", 0), ("spawn", 1)])
 def test_with_port_0_every_process_that_starts_anew_has_its_own(
     method: str, each: int, start: Start

@@ -1,4 +1,5 @@
-"""pool.py fork|spawn|forkserver: two processes of multiprocessing, which import this file again."""
+"""pool.py fork|spawn|forkserver [late]: two processes of multiprocessing, which import this file
+again; late: only they import cprof."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ import os
 import sys
 from multiprocessing.synchronize import Event
 
-import cprof
+if __name__ != "__main__" or len(sys.argv) < 3:
+    import cprof
 
 
 def work(go_on: Event) -> None:
