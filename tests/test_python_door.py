@@ -507,6 +507,21 @@ def test_of_a_reloaders_processes_the_one_that_serves_has_it(
     assert address != "explicit" or not target.log.exists()
 
 
+def test_a_child_that_will_not_serve_takes_nothing_away(python: Python) -> None:
+    """A runner that starts a marked child without CPROF_HTTP lost its own server for nobody."""
+    code = """
+        import cprof, subprocess
+        env = {k: v for k, v in os.environ.items() if k != "CPROF_HTTP"}
+        for mark in ("RUN_MAIN", "WERKZEUG_RUN_MAIN"):
+            subprocess.run([sys.executable, "-c", "pass"], check=True, env={**env, mark: "true"})
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+    """
+    target = python(textwrap.dedent(code) + textwrap.dedent(STAY), env={"CPROF_HTTP": "0"})
+    announced(target, "ready", 1)
+    assert len(listens(target.pid)) == 1
+    assert target.stop() == 7
+
+
 def test_an_audit_hook_that_refuses_others_keeps_the_server(python: Python) -> None:
     code = """
         def hook(event, args):

@@ -17,7 +17,9 @@ static bool starts_serving_child(PyObject *args)
     if (!args || !PyTuple_Check(args) || PyTuple_GET_SIZE(args) != 4)
         return false;
     PyObject *environment = PyTuple_GET_ITEM(args, 3);
-    for (size_t i = 0; environment != Py_None && i < sizeof marks / sizeof *marks; i++)
+    if (environment == Py_None || !PyMapping_HasKeyString(environment, "CPROF_HTTP"))
+        return false;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (!getenv(marks[i]) && PyMapping_HasKeyString(environment, marks[i]))
             return true;
     return false;
