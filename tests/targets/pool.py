@@ -14,7 +14,9 @@ if __name__ != "__main__" or len(sys.argv) < 3:
 
 def work(go_on: Event) -> None:
     os.write(1, f"child {os.getpid()} {cprof.__version__}\n".encode())  # in one piece
-    go_on.wait()
+    parent = multiprocessing.parent_process()
+    while not go_on.wait(1) and parent and parent.is_alive():
+        pass
 
 
 def main() -> None:
