@@ -1,8 +1,23 @@
 """Profiles of C, C++ and Python programs, in the format of Go's pprof.
 
-Take one from a running program, or read it from a file:
+Let this program be looked at while it runs, at http://127.0.0.1:6060/debug/pprof/:
 
 >>> import cprof
+>>> server = cprof.serve()  # "127.0.0.1:0" is any free port    # doctest: +SKIP
+>>> server.url, server.close()                              # doctest: +SKIP
+
+A program that only says `import cprof` is switched on from outside: `CPROF_HTTP=1 python app.py`,
+where 1 is 127.0.0.1:6060, and any address is fine. Children by fork have no server; they may call
+`cprof.serve`. Of a reloader's two processes (Flask, Django) the one that serves has it.
+
+Or take a profile of a part of it, without a server:
+
+>>> with cprof.record("cpu") as r:                          # doctest: +SKIP
+...     work()
+>>> r.profile.save("work.pb.gz")                            # doctest: +SKIP
+
+Take one from another running program, or read it from a file:
+
 >>> p = cprof.fetch("127.0.0.1:6060", "cpu", seconds=5)     # doctest: +SKIP
 >>> p = cprof.load("cpu.pb.gz")                             # doctest: +SKIP
 
@@ -27,11 +42,15 @@ What can be fetched: "cpu", "wall", "heap", "allocs", "block", "mutex", "thread"
 (heap has four) takes `sample_type="inuse_space"` wherever one is looked at.
 
 What goes wrong is a `cprof.Error`: `FetchError` (unreachable, refused, broken off),
-`ProfileError` (not a profile, or two that do not fit together), `UnsupportedError`
-(something needed is missing). The command `cprof` does the same from a shell.
+`ProfileError` (not a profile, or two that do not fit together), `ServeError` (address taken or
+not to be had), `RecordError` (no profile of this process), `UnsupportedError` (something needed
+is missing). CPROF_DISABLE=1 in the environment makes `serve` and `record` do nothing, without an
+error. The command `cprof` does the same from a shell.
 """
 
 from __future__ import annotations
+
+from os import environ as _environ
 
 from cprof._version import __version__ as __version__
 
@@ -42,6 +61,8 @@ if TYPE_CHECKING:
     from cprof._errors import Error as Error
     from cprof._errors import FetchError as FetchError
     from cprof._errors import ProfileError as ProfileError
+    from cprof._errors import RecordError as RecordError
+    from cprof._errors import ServeError as ServeError
     from cprof._errors import UnsupportedError as UnsupportedError
     from cprof._fetch import fetch as fetch
     from cprof._flame import FlameGraph as FlameGraph
@@ -50,8 +71,12 @@ if TYPE_CHECKING:
     from cprof._profile import Label as Label
     from cprof._profile import Profile as Profile
     from cprof._profile import Sample as Sample
+    from cprof._record import Recording as Recording
+    from cprof._record import record as record
     from cprof._report import Row as Row
     from cprof._report import Table as Table
+    from cprof._server import Server as Server
+    from cprof._server import serve as serve
 
 __all__ = [
     "Error",
@@ -61,14 +86,20 @@ __all__ = [
     "Label",
     "Profile",
     "ProfileError",
+    "RecordError",
+    "Recording",
     "Row",
     "Sample",
+    "ServeError",
+    "Server",
     "Table",
     "UnsupportedError",
     "diff",
     "fetch",
     "load",
     "merge",
+    "record",
+    "serve",
 ]
 
 _HOME = {
@@ -79,14 +110,20 @@ _HOME = {
     "Label": "_profile",
     "Profile": "_profile",
     "ProfileError": "_errors",
+    "RecordError": "_errors",
+    "Recording": "_record",
     "Row": "_report",
     "Sample": "_profile",
+    "ServeError": "_errors",
+    "Server": "_server",
     "Table": "_report",
     "UnsupportedError": "_errors",
     "diff": "_diff",
     "fetch": "_fetch",
     "load": "_load",
     "merge": "_diff",
+    "record": "_record",
+    "serve": "_server",
 }
 
 
@@ -106,3 +143,9 @@ if not TYPE_CHECKING:  # with it, type checkers would take any misspelt name
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+if _environ.get("CPROF_HTTP"):  # the only thing that `import cprof` may switch on
+    from cprof._outside import serve_from_environment as _serve_from_environment
+
+    _serve_from_environment(_environ["CPROF_HTTP"])

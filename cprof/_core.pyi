@@ -1,4 +1,4 @@
-"""The C side of the analyst's half: profiles as columns."""
+"""The C side of the package: profiles as columns, the server and the records of this process."""
 
 from collections.abc import Sequence
 
@@ -95,3 +95,39 @@ class Model:
     @property
     def mapping_flags(self) -> memoryview:
         """I, bits: 1 functions, 2 filenames, 4 line numbers, 8 inline frames."""
+
+class Record:
+    """A profile being taken of this process; it ends with the object."""
+
+    @staticmethod
+    def start(kind: str, hz: int) -> Record:
+        """hz 0 is the set rate; CoreError("BUSY", ...) where SIGPROF cannot be had."""
+    def stop(self) -> bytes:
+        """gzipped profile.proto, again and again the same; CoreError("NOT_RUNNING", ...) in a child
+        of fork."""
+    @property
+    def data(self) -> bytes | None:
+        """What stop returned, also where an interrupt kept its caller from getting it."""
+
+# The servers of this process: what is refused is a CoreError.
+
+def serve(addr: str | None, /) -> str:
+    """Starts the program's own server; returns where it listens."""
+
+def address() -> str:
+    """Where the program's own server listens; "" when there is none."""
+
+def close() -> None:
+    """Stops the program's own server."""
+
+def serve_outside(addr: str | None, /) -> str:
+    """Starts the server that the environment asks for; where there is one, that is fine."""
+
+def address_outside() -> str:
+    """Where that one listens; "" when there is none."""
+
+def hand_over() -> None:
+    """From now on that server's address goes to the child of a reloader that serves."""
+
+def elevated() -> bool:
+    """Whether the environment is a stranger's: a setuid program."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import gzip
 import pathlib
@@ -415,8 +416,15 @@ def test_the_stub_names_what_there_is() -> None:
     stub = pathlib.Path(_core.__file__).with_name("_core.pyi")
     if not stub.exists():
         pytest.skip("the package is installed without its sources")
-    text = stub.read_text(encoding="utf-8")
-    public = [name for name in vars(Model) if not name.startswith("_")]
-    assert sorted(public) == sorted(
-        line.split("def ")[1].split("(")[0] for line in text.splitlines() if "def " in line
-    )
+
+    def named(nodes: list[ast.stmt]) -> set[str]:
+        return {n.name for n in nodes if isinstance(n, (ast.ClassDef, ast.FunctionDef))}
+
+    def public(there: object) -> set[str]:
+        return {name for name in vars(there) if not name.startswith("_")}
+
+    tree = ast.parse(stub.read_text(encoding="utf-8"))
+    assert named(tree.body) == public(_core)
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name != "CoreError":
+            assert named(node.body) == public(getattr(_core, node.name)), node.name

@@ -75,7 +75,7 @@ static int close_server(void)
 /* Until the server has more than one listener: the same one. */
 static int serve_outside(const char *addr)
 {
-    return serve(addr);
+    return serve_addr() ? STATUS_OK : serve(addr);
 }
 
 static int cpu_start(int fd, int hz)
@@ -118,6 +118,13 @@ static int record_stop(struct cprof_record *r, void **bytes, size_t *n)
     *bytes = out.data;
     *n = out.len;
     return leave(state, status, &why);
+}
+
+static void record_drop(struct cprof_record *r)
+{
+    int state = enter();
+    records_drop(r);
+    leave(state, STATUS_OK, NULL);
 }
 
 static void bytes_free(void *bytes)
@@ -166,11 +173,13 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .close = close_server,
         .serve_outside = serve_outside,
         .serve_outside_addr = serve_addr,
+        .close_outside = close_server,
         .cpu_start = cpu_start,
         .cpu_stop = cpu_stop,
         .set_cpu_hz = set_cpu_hz,
         .record_start = record_start,
         .record_stop = record_stop,
+        .record_drop = record_drop,
         .bytes_free = bytes_free,
         .run = run,
         .write_dump = write_dump,

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CPROF_CORE_ABI    2u /* raised with every change of this file */
+#define CPROF_CORE_ABI    3u /* raised with every change of this file */
 #define CPROF_CORE_SYMBOL "cprof_core_table"
 #define CPROF_CORE_NAME   "libcprof_core.so"
 
@@ -42,14 +42,19 @@ struct cprof_core {
     int (*serve_outside)(const char *addr);
     const char *(*serve_outside_addr)(void);
 
+    /* Lets go of its address, for a process that is about to want it. For doors only: no public function leads here. */
+    int (*close_outside)(void);
+
     int (*cpu_start)(int fd, int hz);
     int (*cpu_stop)(void);
     int (*set_cpu_hz)(int hz);
 
     /* A profile into memory; any number at a time. hz 0 = the set rate. stop always frees r; *bytes is a gzipped
-     * profile, given back with bytes_free. In a child of fork a parent's record only gives CPROF_ERR_NOT_RUNNING. */
+     * profile, given back with bytes_free. In a child of fork a parent's record only gives CPROF_ERR_NOT_RUNNING.
+     * drop ends one that nobody wants any more, without naming and writing it. */
     int (*record_start)(const char *kind, int hz, struct cprof_record **out);
     int (*record_stop)(struct cprof_record *r, void **bytes, size_t *n);
+    void (*record_drop)(struct cprof_record *r);
     void (*bytes_free)(void *bytes);
 
     /* For the preload stub. next: whom intercepted calls go on to, for ever. Returns the functions that take them. */

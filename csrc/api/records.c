@@ -38,3 +38,10 @@ enum status records_stop(struct cprof_record *r, struct buf *out, struct reason 
     return mine ? finish_capture(c, out, why)
                 : status_because(why, STATUS_NOT_RUNNING, "the record was started by the parent process");
 }
+
+void records_drop(struct cprof_record *r)
+{
+    if (r->owner == getpid())
+        capture_cancel(r->capture);
+    free(r);
+}

@@ -14,4 +14,7 @@ enum status records_start(const char *kind, int hz, struct cprof_record **out, s
  * parent's. */
 enum status records_stop(struct cprof_record *r, struct buf *out, struct reason *why);
 
+/* Ends it and forgets what it has, in a child of fork too. */
+void records_drop(struct cprof_record *r);
+
 #endif

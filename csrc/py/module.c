@@ -1,7 +1,9 @@
 #include "py/module.h"
 
 #include "py/column_type.h"
+#include "py/door.h"
 #include "py/model_type.h"
+#include "py/record_type.h"
 
 static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
 {
@@ -13,7 +15,8 @@ static int module_exec(PyObject *module)
 {
     struct module_state *state = PyModule_GetState(module);
     state->core = cprof_analysis_table(CPROF_ANALYSIS_ABI);
-    if (!state->core) {
+    state->door = cprof_core_table(CPROF_CORE_ABI);
+    if (!state->core || !state->door) {
         PyErr_SetString(PyExc_ImportError, "libcprof_core.so is of another version than cprof._core: reinstall cprof");
         return -1;
     }
@@ -27,7 +30,8 @@ static int module_exec(PyObject *module)
         Py_DECREF(state->core_error);
         return -1;
     }
-    if (add_type(module, &model_type_spec, &state->model_type) < 0)
+    if (add_type(module, &model_type_spec, &state->model_type) < 0 ||
+        add_type(module, &record_type_spec, &state->record_type) < 0)
         return -1;
     state->column_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &column_type_spec, NULL);
     return state->column_type ? 0 : -1;
@@ -38,6 +42,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     struct module_state *state = PyModule_GetState(module);
     Py_VISIT(state->model_type);
     Py_VISIT(state->column_type);
+    Py_VISIT(state->record_type);
     Py_VISIT(state->core_error);
     return 0;
 }
@@ -47,6 +52,7 @@ static int module_clear(PyObject *module)
     struct module_state *state = PyModule_GetState(module);
     Py_CLEAR(state->model_type);
     Py_CLEAR(state->column_type);
+    Py_CLEAR(state->record_type);
     Py_CLEAR(state->core_error);
     return 0;
 }
@@ -62,7 +68,7 @@ static PyModuleDef_Slot module_slots[] = {
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif
 #if PY_VERSION_HEX >= 0x030d0000
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED}, /* a Model never changes after it is made */
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED}, /* a Model never changes after it is made; the core locks for itself */
 #endif
     {0, NULL},
 };
@@ -70,8 +76,9 @@ static PyModuleDef_Slot module_slots[] = {
 static struct PyModuleDef module_def = {
     PyModuleDef_HEAD_INIT,
     .m_name = "cprof._core",
-    .m_doc = "The C side of the analyst's half: profiles as columns.",
+    .m_doc = "The C side of the package: profiles as columns, the server and the records of this process.",
     .m_size = sizeof(struct module_state),
+    .m_methods = door_methods,
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,

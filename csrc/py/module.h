@@ -9,10 +9,12 @@
 #include <Python.h>
 
 #include "api/analysis.h"
+#include "api/core_table.h"
 
 struct module_state {
     const struct cprof_analysis *core;
-    PyTypeObject *model_type, *column_type;
+    const struct cprof_core *door; /* server and records, which are the process's: one for all interpreters */
+    PyTypeObject *model_type, *column_type, *record_type;
     PyObject *core_error;
 };
 

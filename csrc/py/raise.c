@@ -37,3 +37,10 @@ PyObject *raise_status(const struct module_state *state, enum status code, const
     Py_DECREF(args);
     return NULL;
 }
+
+PyObject *raise_refusal(const struct module_state *state, int code)
+{
+    struct reason why;
+    PyOS_snprintf(why.text, sizeof why.text, "%s", state->door->last_error());
+    return raise_status(state, (enum status)code, &why);
+}

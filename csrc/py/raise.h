@@ -7,4 +7,8 @@
 /* CoreError(name, sentence), or MemoryError. Always returns NULL, so that `return raise_status(...)` reads. */
 PyObject *raise_status(const struct module_state *state, enum status code, const struct reason *why);
 
+/* The same for what a call of the core's table refused, with its sentence. Call it right after: the sentence is kept
+ * once per process. */
+PyObject *raise_refusal(const struct module_state *state, int code);
+
 #endif

@@ -1,0 +1,106 @@
+#include "py/door.h"
+
+#include "py/handover.h"
+#include "py/raise.h"
+
+#include <sys/auxv.h>
+
+#define ADDRESS_TEXT 256 /* more than the core prints, a socket's path included */
+
+typedef int open_fn(const char *addr);
+typedef const char *addr_fn(void);
+
+static const struct module_state *state_of(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+/* Empty where there is none. A copy, since the core's text changes with the next server. */
+static void copy_address(addr_fn *ask, char text[ADDRESS_TEXT])
+{
+    const char *at = ask();
+    PyOS_snprintf(text, ADDRESS_TEXT, "%s", at ? at : "");
+}
+
+static PyObject *open_at(PyObject *module, PyObject *addr, open_fn *open, addr_fn *ask)
+{
+    char text[ADDRESS_TEXT] = "";
+    PyObject *bytes = NULL; /* as the file system has it: it may be the path of a socket */
+    if (addr != Py_None && !PyUnicode_FSConverter(addr, &bytes))
+        return NULL;
+    const char *wanted = bytes ? PyBytes_AS_STRING(bytes) : NULL;
+    PyThreadState *saved = PyEval_SaveThread();
+    int status = open(wanted);
+    if (status >= 0)
+        copy_address(ask, text);
+    PyEval_RestoreThread(saved);
+    Py_XDECREF(bytes);
+    return status < 0 ? raise_refusal(state_of(module), status) : PyUnicode_DecodeFSDefault(text);
+}
+
+static PyObject *door_serve(PyObject *module, PyObject *addr)
+{
+    const struct cprof_core *door = state_of(module)->door;
+    return open_at(module, addr, door->serve, door->serve_addr);
+}
+
+static PyObject *door_serve_outside(PyObject *module, PyObject *addr)
+{
+    const struct cprof_core *door = state_of(module)->door;
+    return open_at(module, addr, door->serve_outside, door->serve_outside_addr);
+}
+
+static PyObject *address_of(addr_fn *ask)
+{
+    char text[ADDRESS_TEXT];
+    copy_address(ask, text);
+    return PyUnicode_DecodeFSDefault(text);
+}
+
+static PyObject *door_address(PyObject *module, PyObject *nothing)
+{
+    (void)nothing;
+    return address_of(state_of(module)->door->serve_addr);
+}
+
+static PyObject *door_address_outside(PyObject *module, PyObject *nothing)
+{
+    (void)nothing;
+    return address_of(state_of(module)->door->serve_outside_addr);
+}
+
+static PyObject *door_close(PyObject *module, PyObject *nothing)
+{
+    (void)nothing;
+    const struct module_state *state = state_of(module);
+    PyThreadState *saved = PyEval_SaveThread();
+    int status = state->door->close();
+    PyEval_RestoreThread(saved);
+    if (status < 0)
+        return raise_refusal(state, status);
+    Py_RETURN_NONE;
+}
+
+static PyObject *door_hand_over(PyObject *module, PyObject *nothing)
+{
+    (void)nothing;
+    handover_install(state_of(module)->door);
+    Py_RETURN_NONE;
+}
+
+static PyObject *door_elevated(PyObject *module, PyObject *nothing)
+{
+    (void)module, (void)nothing;
+    return PyBool_FromLong(getauxval(AT_SECURE) != 0);
+}
+
+PyMethodDef door_methods[] = {
+    {"serve", door_serve, METH_O, "Starts the program's own server; returns where it listens."},
+    {"address", door_address, METH_NOARGS, "Where the program's own server listens; \"\" when there is none."},
+    {"close", door_close, METH_NOARGS, "Stops the program's own server."},
+    {"serve_outside", door_serve_outside, METH_O, "Starts the server that the environment asks for."},
+    {"address_outside", door_address_outside, METH_NOARGS, "Where that one listens; \"\" when there is none."},
+    {"hand_over", door_hand_over, METH_NOARGS, "From now on that server's address goes to a reloader's child."},
+    {"elevated", door_elevated, METH_NOARGS, "Whether the environment is a stranger's: a setuid program."},
+    {NULL, NULL, 0, NULL},
+};
