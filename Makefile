@@ -29,7 +29,7 @@ CORE_SRC  := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c))
 CORE_OBJ   = $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/profile.pb-c.o
 FRONT_OBJ  = $(addprefix $(BUILD)/obj/,door/linked.o door/open.o base/say.o)
 STUB_OBJ   = $(addprefix $(BUILD)/obj/,door/preload.o door/entries.o door/open.o base/say.o base/definition.o hook/environment.o)
-WRITER_OBJ = $(addprefix $(BUILD)/obj/,door/write.o base/say.o)
+WRITER_OBJ = $(BUILD)/obj/door/write.o
 LIBRARIES  = $(addprefix $(BUILD)/,libcprof_core.so libcprof.so libcprof_preload.so)
 WRITER     = $(BUILD)/cprof_write
 

@@ -3,7 +3,6 @@
 #include "api/quiet.h"
 
 #include "base/atfork.h"
-#include "base/descriptor.h"
 #include "base/helper.h"
 #include "base/lock.h"
 #include "base/say.h"
@@ -22,7 +21,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,21 +32,29 @@
 #define WRITER_DUMP   3
 #define WRITER_OUTPUT 4
 
-/* A thread that ends the process while another one is writing waits for it. Naming a large program takes some seconds.
- */
+/* Who ends the process waits for the profile to be written. Naming a large program takes some seconds. */
 #define WRITE_PATIENCE_NS INT64_C(60000000000)
 
-enum writer_failure { WRITER_NO_DUMP = 90, WRITER_NO_OUTPUT, WRITER_NO_MEMORY, WRITER_NOT_THERE = HELPER_NOT_THERE };
+enum writer_failure {
+    WRITER_NO_OUTPUT = 89,
+    WRITER_NO_DUMP,
+    WRITER_NO_DESCRIPTOR,
+    WRITER_NOT_THERE = HELPER_NOT_THERE
+};
 
 static struct cprof_run run;
 static char writer_path[PATH_MAX];
 static char output_path[PATH_MAX]; /* %p filled in */
-static struct descriptor output = DESCRIPTOR_NONE;
 static struct capture *capture;
 static bool adding; /* the file holds what this process did before */
 
-enum { FREE, WRITING };
-static _Atomic uint32_t writing;
+/* The thread that writes, and who asks it to. It holds the file in a descriptor table of its own: the host neither sees
+ * the file among its own nor closes it, and may since have changed its root or its user. */
+enum { NOBODY, IDLE, ASKED };
+static _Atomic uint32_t writer_state; /* of that thread */
+static int writer_output;             /* in its table; -1: why is in writer_errno */
+static int writer_errno;
+static char failure[512]; /* what went wrong with the last request */
 
 /* The writer lies beside the core. */
 static void find_writer(void)
@@ -77,83 +83,95 @@ static bool expand_output(const char *pattern)
 
 /* --- at the end ------------------------------------------------------------------------------------------------- */
 
-/* Everything but out and stderr is closed first: there may be no number left, and what the host has open is none of the
- * writer's. Where the kernel has no close_range the writer inherits it, to no effect. */
-static bool arrange_descriptors(int out)
+/* In the helper, which has a copy of the writing thread's table: the output, and a file for the writer's words. */
+static bool arrange_descriptors(int dump, int words)
 {
-    if (out > STDERR_FILENO) {
-        close_range(STDERR_FILENO + 1, (unsigned)out - 1, 0);
-        close_range((unsigned)out + 1, UINT_MAX, 0);
-        close(STDIN_FILENO);
-        close(STDOUT_FILENO);
-    }
-    int null_in = open("/dev/null", O_RDWR), null_out = open("/dev/null", O_RDWR);
-    return null_in >= 0 && null_out >= 0;
+    int d = fcntl(dump, F_DUPFD, WRITER_OUTPUT + 1), o = fcntl(writer_output, F_DUPFD, WRITER_OUTPUT + 1),
+        w = fcntl(words, F_DUPFD, WRITER_OUTPUT + 1);
+    return d >= 0 && o >= 0 && w >= 0 && dup2(w, STDERR_FILENO) >= 0 && dup2(d, WRITER_DUMP) >= 0 &&
+           dup2(o, WRITER_OUTPUT) >= 0;
 }
 
-static int open_output(void)
-{
-    if (descriptor_intact(&output))
-        return output.fd;
-    return open(output_path, O_RDWR | O_CREAT | O_NOCTTY, 0666);
-}
+struct writing {
+    int words;
+    int64_t host_ns; /* asked in the process itself: the helper has a clock of its own */
+};
 
-/* In the helper. */
 static int dump_and_write(void *arg)
 {
-    const int64_t *host_ns = arg;
-    int out = open_output();
-    if (out < 0 || !arrange_descriptors(out))
+    const struct writing *w = arg;
+    char link[32];
+    if (writer_output < 0)
         return WRITER_NO_OUTPUT;
-    int dump = memfd_create("cprof-dump", 0);
+    int dump = memfd_create("cprof-dump", MFD_CLOEXEC);
     if (dump < 0)
-        return WRITER_NO_MEMORY;
-    if (!capture_dump(capture, dump, *host_ns))
+        return WRITER_NO_DESCRIPTOR;
+    if (!capture_dump(capture, dump, w->host_ns))
         return WRITER_NO_DUMP;
-    int high = fcntl(out, F_DUPFD, WRITER_OUTPUT + 1);
-    if ((dump != WRITER_DUMP && dup2(dump, WRITER_DUMP) < 0) || high < 0 || dup2(high, WRITER_OUTPUT) < 0)
-        return WRITER_NO_OUTPUT;
-    char link[32] = "/proc/", log[PATH_MAX + 16] = "CPROF_LOG=";
+    if (!arrange_descriptors(dump, w->words))
+        return WRITER_NO_DESCRIPTOR;
     snprintf(link, sizeof link, "/proc/%d/exe", getppid());
-    if (say_remembered())
-        strncat(log, say_remembered(), PATH_MAX - 1);
-    const char *argv[] = {CPROF_WRITER_NAME, adding ? "add" : "write", link, output_path, NULL}, *envp[] = {log, NULL};
+    const char *argv[] = {CPROF_WRITER_NAME, adding ? "add" : "write", link, NULL}, *envp[] = {NULL};
     return helper_execute(writer_path, argv, envp);
 }
 
-/* A writer that ran has said itself what went wrong. */
-static void say_failure(int result)
+static void explain(int result, int words)
 {
     const char *why = NULL;
+    ssize_t n = result ? pread(words, failure, sizeof failure - 1, 0) : 0;
+    failure[n > 0 ? n : 0] = '\0';
+    if (!result || n > 0)
+        return;
     switch (result) {
-    case 0: return;
+    case WRITER_NO_OUTPUT: why = strerror(writer_errno); break;
     case WRITER_NO_DUMP: why = "what was sampled could not be read"; break;
-    case WRITER_NO_OUTPUT: why = "the file cannot be opened any more"; break;
-    case WRITER_NO_MEMORY: why = "no memory"; break;
+    case WRITER_NO_DESCRIPTOR: why = "no memory or descriptor left"; break;
     case WRITER_NOT_THERE: why = CPROF_WRITER_NAME " cannot be started"; break;
-    default:
-        if (result > 0 && result < 128)
-            return;
-        why = result < 0 ? strerror(-result) : "the writer was killed";
+    default: why = result < 0 ? strerror(-result) : CPROF_WRITER_NAME " was killed";
     }
-    say("no profile in ", output_path, ": ", why, NULL);
+    snprintf(failure, sizeof failure, "%s", why);
 }
 
+static void write_once(void)
+{
+    struct writing w = {.words = memfd_create("cprof-words", MFD_CLOEXEC), .host_ns = cpu_host_ns()};
+    int result = helper_run(dump_and_write, &w);
+    explain(result, w.words);
+    adding = adding || result == 0; /* should exec fail: what comes from now on */
+    close(w.words);
+}
+
+static void writer_thread(void *unused)
+{
+    (void)unused;
+    thread_own_descriptors(-1);
+    writer_output = open(output_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | (adding ? 0 : O_TRUNC), 0666);
+    writer_errno = errno;
+    while (capture) {
+        uint32_t state = atomic_load(&writer_state);
+        if (state == ASKED) {
+            write_once();
+            atomic_store(&writer_state, IDLE);
+            lock_wake_word(&writer_state);
+        } else {
+            lock_wait_word(&writer_state, state, -1);
+        }
+    }
+}
+
+/* Of several threads that end the process at once one asks, and all wait. */
 static void write_profile(void)
 {
-    uint32_t was = FREE;
-    if (!atomic_compare_exchange_strong(&writing, &was, WRITING)) {
-        lock_wait_word(&writing, WRITING, WRITE_PATIENCE_NS);
+    uint32_t idle = IDLE;
+    if (!capture)
         return;
-    }
-    if (capture) {
-        int64_t host_ns = cpu_host_ns();
-        int result = helper_run(dump_and_write, &host_ns);
-        say_failure(result);
-        adding = adding || result == 0; /* should exec fail: what comes from now on */
-    }
-    atomic_store(&writing, FREE);
-    lock_wake_word(&writing);
+    bool mine = atomic_compare_exchange_strong(&writer_state, &idle, ASKED);
+    if (mine)
+        lock_wake_word(&writer_state);
+    for (int i = 0; i < 2 && atomic_load(&writer_state) == ASKED; i++) /* a wait may end early, once */
+        lock_wait_word(&writer_state, ASKED, WRITE_PATIENCE_NS);
+    if (mine && failure[0])
+        say("no profile in ", output_path, ": ", failure, NULL);
 }
 
 /* What follows exit(). Registered first, so it runs last: the host's own exit handlers are in the profile. */
@@ -165,12 +183,12 @@ static void at_exit(void)
 
 static void go_quiet(void)
 {
-    if (capture) {
-        write_profile();
-        struct capture *c = capture;
-        capture = NULL;
+    write_profile();
+    struct capture *c = capture;
+    capture = NULL;
+    if (c)
         capture_cancel(c);
-    }
+    lock_wake_word(&writer_state);
     if (!quiet_go())
         say("the program restricts its system calls (seccomp) while a profile is being taken", NULL);
 }
@@ -183,11 +201,16 @@ static enum status start_recording(struct reason *why)
 {
     if (!expand_output(run.output))
         return status_because(why, STATUS_INVALID, "the name of the file is too long");
-    int fd = open(output_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | (adding ? 0 : O_TRUNC), 0666);
-    if (fd < 0)
-        return status_because(why, STATUS_SYSTEM, "%s", strerror(errno));
-    output = descriptor_lift(fd);
-    return capture_start((uint32_t)run.hz, &capture, why);
+    enum status status = capture_start((uint32_t)run.hz, &capture, why);
+    if (status)
+        return status;
+    atomic_store(&writer_state, IDLE);
+    status = thread_start("cprof-run", writer_thread, NULL, why);
+    if (status) {
+        capture_cancel(capture);
+        capture = NULL;
+    }
+    return status;
 }
 
 static void start_serving(void)
@@ -218,8 +241,7 @@ static void after_fork_child(void)
 {
     capture = NULL;
     adding = false;
-    atomic_store(&writing, FREE);
-    descriptor_close(&output);
+    atomic_store(&writer_state, NOBODY);
     if (!run.follow) {
         exec_profile(false, false);
         return;
