@@ -82,6 +82,12 @@ aarch64: ## Compile (not run) every C file for aarch64
 test-matrix: build .venv/.test ## The Python half over every CPython found, 3.9 to 3.13
 	CPROF_MATRIX=all .venv/bin/pytest tests/test_install.py
 
+nightly: build .venv/.test ## The long forms: hours of storms, whole foreign test suites, all interpreters
+	@.ci/install build test
+	CPROF_STORM_SECONDS=$(or $(STORM_SECONDS),3600) .venv/bin/pytest -m long
+	CPROF_MATRIX=all .venv/bin/pytest tests/test_install.py
+	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
+
 fuzz: ## Fuzz the profile reader for FUZZ_SECONDS (60)
 	@.ci/install build fuzz || true
 	.ci/fuzz $(or $(FUZZ_SECONDS),60)
@@ -196,5 +202,5 @@ PY_SRC = setup.py pyproject.toml $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch] csrc/a
 	.venv/bin/pip install -q --disable-pip-version-check --no-build-isolation -e '.[test]'
 	@touch $@
 
-.PHONY: help demo test build core install clean asan tsan aarch64 test-matrix fuzz bench lint fmt docs objects \
+.PHONY: help demo test nightly build core install clean asan tsan aarch64 test-matrix fuzz bench lint fmt docs objects \
     ctest ctest-build
