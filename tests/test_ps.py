@@ -260,8 +260,8 @@ def test_what_an_entry_may_say(runtime: Path) -> None:
         later.write_text(later.read_text().replace("cprof 1", "cprof 2"))
         assert _registry.find(me) is None
         assert later.exists(), "an entry of a later version is removed"
-        (files / str(me)).unlink()
-        (files / str(me)).symlink_to("/etc/passwd")
+        write_entry(files, me, address=here).rename(runtime / "elsewhere")
+        (files / str(me)).symlink_to(runtime / "elsewhere")
         assert _registry.find(me) is None
         (files / str(me)).unlink()
         os.mkfifo(files / str(me))

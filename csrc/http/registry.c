@@ -42,8 +42,7 @@ static struct {
     dev_t dev;
     ino_t ino;               /* 0: no file */
     struct timespec written; /* a number of an inode is soon used again */
-    uid_t uid;
-    dev_t root_dev; /* of "/" as it was: a process that has changed its root does not know the path any more */
+    dev_t root_dev;          /* of "/" as it was: a process that has changed its root does not know the path any more */
     ino_t root_ino;
 } entry;
 
@@ -223,7 +222,6 @@ static void writer(void *unused)
     (void)unused;
     static char path[PATH_MAX];
     thread_own_descriptors(-1);
-    entry.uid = geteuid();
     find_folder(path);
     int folder = atomic_load(&leaving) ? -1 : open_folder(path);
     if (folder >= 0) {
@@ -267,10 +265,11 @@ void registry_publish(const struct registry_addresses *a)
     is_written = false;
 }
 
-/* An entry that could not be written is not tried again: the folder will not do. */
+/* An entry that could not be written is not tried again: the folder will not do. One that this process cannot see any
+ * more, since it is another user's by now, is written where the new user looks. */
 static bool is_swept_away(void)
 {
-    return entry.ino && (entry.uid != geteuid() || (!is_there() && has_same_root()));
+    return entry.ino && !is_there() && has_same_root();
 }
 
 void registry_tend(int64_t now_ns)
