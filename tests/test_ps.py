@@ -88,9 +88,16 @@ def ps(capsys: pytest.CaptureFixture[str]) -> Ps:
 # --- a program that serves by itself -------------------------------------------------------------
 
 
-def test_the_environments_server_is_none_of_the_programs(build: Build, start: Start) -> None:
+@pytest.mark.parametrize("door", ["environment", "run"])
+def test_the_server_from_outside_is_none_of_the_programs(
+    build: Build, start: Start, door: str
+) -> None:
     """Its own cprof_serve must not fail as busy, nor its cprof_close end what others asked for."""
-    target = start(build("serves.c"), env={"CPROF_HTTP": "127.0.0.1:0"})
+    if door == "run":
+        run = ["run", "--http", "127.0.0.1:0", "--", str(build("serves.c"))]
+        target = start(Path(cprof_command()), *run)
+    else:
+        target = start(build("serves.c"), env={"CPROF_HTTP": "127.0.0.1:0"})
     outside = target.line("at ")
     assert target.url() == f"http://{outside}"
     assert tell(target, "close") == outside
