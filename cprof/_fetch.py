@@ -30,7 +30,7 @@ class Fetched(NamedTuple):
 
 
 def fetch(
-    target: str | os.PathLike[str],
+    target: str | int | os.PathLike[str],
     kind: str | None = None,
     *,
     seconds: float | None = None,
@@ -41,7 +41,7 @@ def fetch(
     """The profile of a running program, or of a file.
 
     target: a URL (`http://127.0.0.1:6060`, a path to one profile, a mount prefix), `host:port`,
-    `unix:/path/of/socket`, or a file.
+    `unix:/path/of/socket`, the id of a process that has a cprof server, or a file.
     kind: "cpu" (the default), or another profile that the server has: Go programs have "heap",
     "allocs", "block", "mutex", "thread" and "threadcreate".
     seconds: the length of the window, 30 for cpu and wall. The other kinds are fetched as they
@@ -60,7 +60,7 @@ def fetch(
 
 
 def fetch_bytes(
-    target: str | os.PathLike[str],
+    target: str | int | os.PathLike[str],
     kind: str | None = None,
     seconds: float | None = None,
     progress: bool | None = None,

@@ -59,16 +59,18 @@ class Target(NamedTuple):
     """Length of the window, None for a profile that is taken at once."""
 
 
-def resolve(target: str | os.PathLike[str], kind: str | None, seconds: float | None) -> Target:
+def resolve(
+    target: str | int | os.PathLike[str], kind: str | None, seconds: float | None
+) -> Target:
     """Where target's profile of this kind is. An existing file wins over any other reading."""
-    text = os.fspath(target)
-    if not isinstance(target, str) or Path(text).is_file() or _is_pipe(text):
-        return Target(text, [], None)
-    if text.isdecimal():
-        raise UnsupportedError(
-            f"{text} is a process id: attaching to a running process is not supported yet. "
-            f"Start it with a cprof server and give its address; a port is written :{text}"
-        )
+    if isinstance(target, int):
+        text = _address_of(target)
+    else:
+        text = os.fspath(target)
+        if not isinstance(target, str) or Path(text).is_file() or _is_pipe(text):
+            return Target(text, [], None)
+        if text.isascii() and text.isdecimal():
+            text = _address_of(int(text))
     if kind == "ui":
         raise UnsupportedError("ui is not a kind of profile: the name is reserved for the web page")
     window = whole_seconds(seconds)
@@ -90,6 +92,25 @@ def resolve(target: str | os.PathLike[str], kind: str | None, seconds: float | N
         if not _seconds_of(base.query) and window:
             requests = [r._replace(query=_with_seconds(r.query, window)) for r in requests]
     return Target(None, requests, window)
+
+
+def _address_of(pid: int) -> str:
+    """Where a running process serves."""
+    from cprof import _registry
+
+    entry = _registry.find(pid)
+    if entry:
+        return entry.addresses[0]
+    owner = _registry.owner_of(pid)
+    if owner is None:
+        raise FetchError(f"there is no process {pid}; a port is written :{pid}")
+    if os.geteuid() not in (0, owner):
+        raise FetchError(f"process {pid} is another user's; a port is written :{pid}")
+    raise FetchError(
+        f"process {pid} has no cprof server, and attaching to a running process is not supported "
+        "yet: start it with `cprof run`, or let it call cprof_serve() in C, or `import cprof; "
+        f"cprof.serve()` in Python (cprof ps lists those that serve; a port is written :{pid})"
+    )
 
 
 def whole_seconds(seconds: float | None) -> int | None:

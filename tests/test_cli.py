@@ -102,8 +102,8 @@ def test_no_profile_is_4(args: list[str], words: str) -> None:
     assert words in complaint(run(*args), 4)
 
 
-def test_a_pid_is_3() -> None:
-    assert "process id" in complaint(run("top", str(os.getpid())), 3)
+def test_a_pid_without_a_server_is_4() -> None:
+    assert "no cprof server" in complaint(run("top", str(os.getpid())), 4)
 
 
 def test_fetch_saves_what_the_server_sent(tmp_path: Path) -> None:

@@ -173,7 +173,8 @@ def test_headers_and_user_names_are_sent() -> None:
 @pytest.mark.parametrize(
     ("target", "error", "words"),
     [
-        ("4242", cprof.UnsupportedError, "process id"),
+        ("99999999", cprof.FetchError, "no process 99999999; a port is written :99999999"),
+        ("1", cprof.FetchError, "no cprof server.*`cprof run`|another user's"),
         ("no-such-file.pb.gz", cprof.FetchError, "no such file, and neither"),
         ("/nowhere/cpu.pb.gz", cprof.FetchError, "no such file"),
         ("ftp://host/x", cprof.UnsupportedError, "ftp"),

@@ -18,6 +18,7 @@ COMMANDS = {
     "top": "the functions that cost most",
     "flame": "a flame graph, as one HTML file",
     "diff": "what changed between two profiles",
+    "ps": "your processes that have a cprof server",
     "config": "compiler and linker flags for the C library",
     "version": "the version of cprof",
 }
@@ -99,7 +100,7 @@ def _help() -> str:
     lines += [f"  {name:<8} {text}" for name, text in COMMANDS.items()]
     lines += [
         "",
-        "`cprof COMMAND --help` tells more. A TARGET is a URL, host:port, unix:/path or a file.",
+        "`cprof COMMAND --help` tells more. A TARGET is a URL, host:port, unix:/path, PID or file.",
         "Exit codes: 0 fine, 2 usage, 3 something needed is missing, 4 target unreachable or not",
         "a profile, 130 interrupted. `cprof run` ends as its program does; 125 to 127 are env's.",
     ]

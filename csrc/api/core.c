@@ -10,6 +10,8 @@
 #include "base/atfork.h"
 #include "hook/got.h"
 #include "hook/hooks.h"
+#include "http/address.h"
+#include "http/registry.h"
 #include "http/server.h"
 #include "sampler/cpu.h"
 
@@ -50,32 +52,52 @@ static int leave(int cancel_state, enum status status, const struct reason *why)
     return status;
 }
 
-static int serve(const char *addr)
+static int serve_at(enum server_side side, const char *addr)
 {
     struct reason why = {0};
     int state = enter();
-    return leave(state, server_start(addr ? addr : DEFAULT_ADDRESS, &why), &why);
+    return leave(state, server_start(side, addr ? addr : DEFAULT_ADDRESS, &why), &why);
 }
 
-static const char *serve_addr(void)
+static int serve(const char *addr)
 {
-    static char text[128];
+    return serve_at(SERVER_INSIDE, addr);
+}
+
+static int serve_outside(const char *addr)
+{
+    return serve_at(SERVER_OUTSIDE, addr);
+}
+
+static const char *serve_outside_addr(void)
+{
+    static char text[ADDRESS_ROOM];
     int state = enter();
-    enum status status = server_address(text, sizeof text);
+    enum status status = server_address(SERVER_OUTSIDE, text, sizeof text);
     pthread_setcancelstate(state, NULL);
     return status == STATUS_OK ? text : NULL;
+}
+
+/* A program that only asks where it is served has no other server to tell it of. */
+static const char *serve_addr(void)
+{
+    static char text[ADDRESS_ROOM];
+    int state = enter();
+    enum status status = server_address(SERVER_INSIDE, text, sizeof text);
+    pthread_setcancelstate(state, NULL);
+    return status == STATUS_OK ? text : serve_outside_addr();
 }
 
 static int close_server(void)
 {
     int state = enter();
-    return leave(state, server_stop(), NULL);
+    return leave(state, server_stop(SERVER_INSIDE), NULL);
 }
 
-/* Until the server has more than one listener: the same one. */
-static int serve_outside(const char *addr)
+static int close_outside(void)
 {
-    return serve_addr() ? STATUS_OK : serve(addr);
+    int state = enter();
+    return leave(state, server_stop(SERVER_OUTSIDE), NULL);
 }
 
 static int cpu_start(int fd, int hz)
@@ -163,6 +185,7 @@ __attribute__((constructor)) static void start(void)
     const char *hz = secure_getenv("CPROF_CPU_HZ");
     if (hz)
         set_cpu_hz(atoi(hz));
+    registry_set_version(CPROF_VERSION);
 }
 
 __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table(uint32_t abi)
@@ -172,8 +195,8 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .serve_addr = serve_addr,
         .close = close_server,
         .serve_outside = serve_outside,
-        .serve_outside_addr = serve_addr,
-        .close_outside = close_server,
+        .serve_outside_addr = serve_outside_addr,
+        .close_outside = close_outside,
         .cpu_start = cpu_start,
         .cpu_stop = cpu_stop,
         .set_cpu_hz = set_cpu_hz,

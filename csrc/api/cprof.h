@@ -51,13 +51,16 @@ enum cprof_status {
 #ifndef CPROF_DISABLE
 
 /*
- * Starts the debug server: GET /debug/pprof/ and what it lists. addr is "host:port", ":port", "port" or "[::1]:port";
- * port 0 picks a free one; NULL and "1" mean 127.0.0.1:6060. Loopback only, TCP only. The server has its own threads,
- * with all signals blocked. CPROF_ERR_BUSY where one is running already.
+ * Starts the debug server: GET /debug/pprof/ and what it lists. addr is "host:port", ":port", "port", "[::1]:port" or
+ * "unix:/path"; port 0 picks a free one; NULL and "1" mean 127.0.0.1:6060. Loopback only; a unix socket is for its user
+ * (mode 0600), and what an ended process left in its place is replaced. The server has its own threads, with all
+ * signals blocked. CPROF_ERR_BUSY where the program has one already; one that was asked for from outside (CPROF_HTTP,
+ * `cprof run`) does not count, and cprof_close() does not end it.
  */
 int cprof_serve(const char *addr);
 
-/* Where the server listens, "127.0.0.1:6060"; NULL when there is none. Valid until cprof_close(). */
+/* Where the server listens, "127.0.0.1:6060" or "unix:/path"; where the program has none, that of the one asked for
+ * from outside; else NULL. Valid until cprof_close(). */
 const char *cprof_serve_addr(void);
 
 /* Stops the server; requests under way are cut. Returns when its threads have let go. */

@@ -12,6 +12,6 @@
 bool quiet_go(void)
 {
     cpu_go_quiet();
-    server_stop();
+    server_stop_all();
     return thread_wait_for_none(PATIENCE_NS);
 }

@@ -217,7 +217,8 @@ static void start_serving(void)
 {
     struct reason why = {0};
     char bound[256];
-    if (server_start(run.http, &why) != STATUS_OK || server_address(bound, sizeof bound) != STATUS_OK)
+    if (server_start(SERVER_OUTSIDE, run.http, &why) != STATUS_OK ||
+        server_address(SERVER_OUTSIDE, bound, sizeof bound) != STATUS_OK)
         say("not serving on ", run.http, ": ", why.text, NULL);
     else if (strncmp(bound, "unix:", 5) == 0)
         say("serving ", bound, NULL);

@@ -37,6 +37,14 @@ static void *open_library(void)
     return dlopen(CPROF_CORE_NAME, RTLD_NOW | RTLD_LOCAL);
 }
 
+static const struct cprof_core *table_of(void *handle)
+{
+    const struct cprof_core *(*ask)(uint32_t) = NULL;
+    if (handle)
+        ask = (const struct cprof_core *(*)(uint32_t))(uintptr_t)dlsym(handle, CPROF_CORE_SYMBOL);
+    return ask ? ask(CPROF_CORE_ABI) : NULL;
+}
+
 /* Without a lock: two threads may open the core at once, the loader gives both the same one. */
 const struct cprof_core *open_core(void)
 {
@@ -44,10 +52,7 @@ const struct cprof_core *open_core(void)
     if (table)
         return table;
     void *handle = open_library();
-    const struct cprof_core *(*ask)(uint32_t) = NULL;
-    if (handle)
-        ask = (const struct cprof_core *(*)(uint32_t))(uintptr_t)dlsym(handle, CPROF_CORE_SYMBOL);
-    table = ask ? ask(CPROF_CORE_ABI) : NULL;
+    table = table_of(handle);
     if (!table) {
         const char *why = handle ? CPROF_CORE_NAME " is of another version" : dlerror();
         snprintf(error, sizeof error, "%s", why ? why : CPROF_CORE_NAME " cannot be opened");
@@ -59,7 +64,10 @@ const struct cprof_core *open_core(void)
 
 const struct cprof_core *open_core_if_open(void)
 {
-    return atomic_load_explicit(&core, memory_order_acquire);
+    const struct cprof_core *table = atomic_load_explicit(&core, memory_order_acquire);
+    if (!table && (table = table_of(dlopen(CPROF_CORE_NAME, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD))))
+        atomic_store_explicit(&core, table, memory_order_release);
+    return table;
 }
 
 const char *open_error(void)

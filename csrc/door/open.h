@@ -9,7 +9,7 @@
 /* Opens it when first called. NULL: why is in open_error. */
 const struct cprof_core *open_core(void);
 
-/* The core if it is open. */
+/* The core if it is open, by whatever door. */
 const struct cprof_core *open_core_if_open(void);
 
 const char *open_error(void);

@@ -1,13 +1,15 @@
-
 #include "http/address.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define MAX_HOST 255 /* longest name in DNS */
 
@@ -68,6 +70,25 @@ static enum status resolve(const char *host, const char *port, struct address *o
     return STATUS_OK;
 }
 
+/* Absolute, since the host may change its directory while the socket is open. */
+static enum status read_path(const char *path, struct address *out, struct reason *why)
+{
+    struct sockaddr_un *un = (struct sockaddr_un *)&out->sa;
+    char here[PATH_MAX] = "";
+    if (!*path)
+        return status_because(why, STATUS_ADDRESS, "the path of the socket is missing, as in unix:/run/app.sock");
+    if (*path != '/' && (!getcwd(here, sizeof here) || *here != '/'))
+        return status_because(why, STATUS_ADDRESS, "%.100s is relative to no directory", path);
+    const char *slash = *path != '/' && strcmp(here, "/") != 0 ? "/" : "";
+    int n = snprintf(un->sun_path, sizeof un->sun_path, "%s%s%s", here, slash, path);
+    if (n >= (int)sizeof un->sun_path)
+        return status_because(why, STATUS_ADDRESS, "the path of a unix socket has at most %zu bytes: %.100s... has %d",
+                              sizeof un->sun_path - 1, path, n);
+    un->sun_family = AF_UNIX;
+    out->len = sizeof *un;
+    return STATUS_OK;
+}
+
 enum status address_parse(const char *text, struct address *out, struct reason *why)
 {
     *out = (struct address){0};
@@ -75,6 +96,8 @@ enum status address_parse(const char *text, struct address *out, struct reason *
         return status_because(why, STATUS_ADDRESS, "the address is empty");
     if (strcmp(text, "1") == 0)
         text = ADDRESS_DEFAULT;
+    if (strncmp(text, ADDRESS_UNIX, strlen(ADDRESS_UNIX)) == 0)
+        return read_path(text + strlen(ADDRESS_UNIX), out, why);
     struct halves h = {.host = "", .port = ""};
     enum status s = split(text, &h, why);
     if (s)
@@ -99,7 +122,9 @@ enum status address_parse(const char *text, struct address *out, struct reason *
 void address_print(const struct address *a, char text[ADDRESS_ROOM])
 {
     char host[INET6_ADDRSTRLEN] = "?";
-    if (a->sa.ss_family == AF_INET6) {
+    if (a->sa.ss_family == AF_UNIX) {
+        snprintf(text, ADDRESS_ROOM, ADDRESS_UNIX "%s", ((const struct sockaddr_un *)&a->sa)->sun_path);
+    } else if (a->sa.ss_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->sa;
         inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
         snprintf(text, ADDRESS_ROOM, "[%s]:%u", host, ntohs(in6->sin6_port));

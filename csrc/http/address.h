@@ -1,6 +1,6 @@
 /*
- * Where to listen: reads the forms a person writes (names.md, "Knobs"), resolves them, and keeps everything
- * but loopback out. Ordinary threads; a name other than localhost asks the system's resolver, which may
+ * Where to listen: reads the forms a person writes, resolves them, and keeps everything but loopback and the paths of
+ * unix sockets out. Ordinary threads; a name other than localhost asks the system's resolver, which may
  * block and load modules, so a constructor passes numbers.
  */
 #ifndef CPROF_HTTP_ADDRESS_H
@@ -13,17 +13,19 @@
 #include <sys/socket.h>
 
 #define ADDRESS_DEFAULT "127.0.0.1:6060" /* what "1" means */
-#define ADDRESS_ROOM    64               /* "[ffff:…:ffff]:65535" and its NUL */
+#define ADDRESS_UNIX    "unix:"          /* before a path */
+#define ADDRESS_ROOM    128              /* "unix:", a path of 107 and its NUL; "[ffff:…:ffff]:65535" is shorter */
 
 struct address {
     struct sockaddr_storage sa;
     socklen_t len;
 };
 
-/* STATUS_ADDRESS when it cannot be read or resolved, STATUS_DENIED when it is not loopback. */
+/* A relative path is made absolute. STATUS_ADDRESS when it cannot be read or resolved, or is too long for a socket;
+ * STATUS_DENIED when it is not loopback. */
 enum status address_parse(const char *text, struct address *out, struct reason *why);
 
-/* "127.0.0.1:6060", "[::1]:6060". */
+/* "127.0.0.1:6060", "[::1]:6060", "unix:/run/app.sock". */
 void address_print(const struct address *a, char text[ADDRESS_ROOM]);
 
 /* 127.0.0.0/8, ::1, and the former written as an IPv6 address. */

@@ -11,5 +11,6 @@ struct http_limits http_limits = {
     .request_ns = 60 * SECOND,
     .stall_ns = 30 * SECOND,
     .answer_ns = 600 * SECOND,
+    .look_ns = 60 * SECOND,
     .pause_ns = SECOND,
 };

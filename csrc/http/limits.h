@@ -10,6 +10,8 @@
 
 #define LIMITS_PEERS_MAX 256 /* connections at once; beyond it accepting pauses */
 
+#define LIMITS_DOORS 2 /* listeners: the program's own and the one asked for from outside */
+
 struct http_limits {
     uint32_t peers;      /* at most LIMITS_PEERS_MAX */
     size_t header_bytes; /* request line, and all header lines together */
@@ -20,6 +22,7 @@ struct http_limits {
                            idling, and a client that sends one byte now and then */
     int64_t stall_ns;   /* an answer of which the client takes nothing */
     int64_t answer_ns;  /* an answer, from its first byte to its last: one byte now and then */
+    int64_t look_ns;    /* how long an entry of the registry that was swept away is missing at most */
     int64_t pause_ns;   /* accepting rests that long when the process has no descriptor left */
 };
 

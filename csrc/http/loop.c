@@ -1,8 +1,10 @@
 #include "http/loop.h"
 
+#include "base/lock.h"
 #include "http/exchange.h"
 #include "http/limits.h"
 #include "http/peer.h"
+#include "http/registry.h"
 #include "http/rescue.h"
 #include "http/routes.h"
 #include "http/work.h"
@@ -27,11 +29,25 @@
  * server_stop of a host that closed everything takes this long at most. */
 #define LOOK_AROUND_MS 500
 
+/* Who moves a door on: whoever holds the server's lock from FREE to NEW and from there to SHUTTING, the loop's thread
+ * from NEW to OPEN and from SHUTTING to FREE. */
+enum door_state { FREE, NEW, OPEN, SHUTTING };
+
+struct door {
+    _Atomic uint32_t state;
+    struct listener listener; /* belongs to whoever may move the state on from FREE or SHUTTING; read by the others */
+
+    /* the loop's; NULL until OPEN. One evhttp each: freeing it cuts the connections that came by it. */
+    struct evhttp *http;
+    struct evconnlistener *accept;
+};
+
 static struct event_base *base;
-static struct evhttp *http;
-static struct descriptor listen_fd = DESCRIPTOR_NONE, wake_fd = DESCRIPTOR_NONE;
+static struct door doors[LIMITS_DOORS];
+static struct descriptor wake_fd = DESCRIPTOR_NONE;
 static struct descriptor pipe_fd[2] = {DESCRIPTOR_NONE, DESCRIPTOR_NONE}; /* the library's own, see open_base */
 static _Atomic bool asked_to_stop;
+static bool doors_changed;  /* and not published yet */
 static bool given_up;       /* a descriptor is not ours any more: nothing of the library may be freed */
 static int accept_failures; /* in a row */
 static int idle_turns;      /* likewise */
@@ -96,25 +112,44 @@ static void on_accept_error(struct evconnlistener *listener, void *unused)
     peers_pause(peer_now_ns() + http_limits.pause_ns);
 }
 
-static enum status open_http(void)
+static void configure(struct evhttp *http)
 {
-    http = evhttp_new(base);
-    struct evconnlistener *listener =
-        http ? evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_EXEC, 0, listen_fd.fd) : NULL;
-    if (!listener)
-        return STATUS_NOMEM;
-    if (!evhttp_bind_listener(http, listener)) {
-        evconnlistener_free(listener);
-        return STATUS_NOMEM;
-    }
-    evconnlistener_set_error_cb(listener, on_accept_error);
     evhttp_set_allowed_methods(http, USHRT_MAX); /* the others get our 405, not its 501 */
     evhttp_set_max_headers_size(http, (ev_ssize_t)http_limits.header_bytes);
     evhttp_set_max_body_size(http, (ev_ssize_t)http_limits.body_bytes);
     evhttp_set_default_content_type(http, NULL);
     evhttp_set_gencb(http, on_request, NULL);
     evhttp_set_bevcb(http, on_accept, NULL);
-    return peers_open(base, listener);
+}
+
+/* What fails here leaves the door to loop_close. */
+static enum status open_door(struct door *d)
+{
+    d->http = evhttp_new(base);
+    d->accept = d->http ? evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_EXEC, 0, d->listener.socket.fd) : NULL;
+    if (!d->accept)
+        return STATUS_NOMEM;
+    if (!evhttp_bind_listener(d->http, d->accept)) {
+        evconnlistener_free(d->accept);
+        d->accept = NULL;
+        return STATUS_NOMEM;
+    }
+    evconnlistener_set_error_cb(d->accept, on_accept_error);
+    configure(d->http);
+    peers_add_door(d->accept);
+    doors_changed = true;
+    uint32_t was = NEW;
+    atomic_compare_exchange_strong(&d->state, &was, OPEN);
+    return STATUS_OK;
+}
+
+static void free_door(struct door *d)
+{
+    listener_close(&d->listener);
+    d->http = NULL;
+    d->accept = NULL;
+    atomic_store(&d->state, FREE);
+    lock_wake_word(&d->state);
 }
 
 static enum status open_rescued(struct reason *why)
@@ -123,20 +158,28 @@ static enum status open_rescued(struct reason *why)
         return status_because(why, STATUS_SYSTEM, "cannot start the server: libevent gave up");
     rescue_arm();
     enum status s = open_base(why);
-    return s ? s : open_http();
+    if (!s)
+        s = peers_open(base);
+    return s ? s : open_door(&doors[0]);
 }
 
-enum status loop_open(struct descriptor listener, struct reason *why)
+static void hand_over(struct door *d, const struct listener *l)
 {
-    listen_fd = listener;
+    d->listener = *l;
+    atomic_store(&d->state, NEW);
+}
+
+enum status loop_open(const struct listener *l, struct reason *why)
+{
     wake_fd = descriptor_lift(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    int err = errno;
     pipe_fd[0].fd = pipe_fd[1].fd = -1;
     base = NULL;
-    http = NULL;
     given_up = false;
     accept_failures = idle_turns = 0;
     atomic_store(&asked_to_stop, false);
-    enum status s = wake_fd.fd < 0 ? status_because(why, STATUS_SYSTEM, "cannot start the server: %s", strerror(errno))
+    hand_over(&doors[0], l);
+    enum status s = wake_fd.fd < 0 ? status_because(why, STATUS_SYSTEM, "cannot start the server: %s", strerror(err))
                                    : open_rescued(why);
     rescue_disarm();
     if (s)
@@ -151,9 +194,41 @@ static void wake(void)
         return; /* the counter is full: it is awake anyway */
 }
 
-bool loop_listens(void)
+bool loop_listens(int i)
 {
-    return descriptor_intact(&listen_fd);
+    return descriptor_intact(&doors[i].listener.socket);
+}
+
+int loop_add(const struct listener *l)
+{
+    for (int i = 0; i < LIMITS_DOORS; i++) {
+        if (atomic_load(&doors[i].state) != FREE)
+            continue;
+        hand_over(&doors[i], l);
+        wake();
+        return i;
+    }
+    return -1;
+}
+
+void loop_shut(int i)
+{
+    atomic_store(&doors[i].state, SHUTTING);
+    wake();
+}
+
+void loop_wait_shut(int i)
+{
+    while (atomic_load(&doors[i].state) == SHUTTING)
+        lock_wait_word(&doors[i].state, SHUTTING, -1);
+}
+
+void loop_leave(void)
+{
+    registry_leave();
+    for (int i = 0; i < LIMITS_DOORS; i++)
+        if (atomic_load(&doors[i].state) != FREE)
+            listener_unlink(&doors[i].listener);
 }
 
 void loop_ask_stop(void)
@@ -174,19 +249,70 @@ static int timeout_ms(void)
     return wait < LOOK_AROUND_MS ? (int)wait : LOOK_AROUND_MS;
 }
 
+static void shut(struct door *d)
+{
+    peers_remove_door(d->accept);
+    evhttp_free(d->http);
+    free_door(d);
+    doors_changed = true;
+}
+
+/* Does what was asked for since the last turn. False when the loop has to end. */
+static bool settle_doors(void)
+{
+    for (struct door *d = doors; d < doors + LIMITS_DOORS; d++) {
+        uint32_t state = atomic_load(&d->state);
+        if (state != NEW && state != SHUTTING)
+            continue;
+        peers_adopt();
+        given_up = !descriptor_intact(&d->listener.socket) || !peers_intact(true);
+        if (given_up || (!d->accept && open_door(d)))
+            return false;
+        if (atomic_load(&d->state) == SHUTTING)
+            shut(d);
+    }
+    return true;
+}
+
+static bool doors_intact(void)
+{
+    for (struct door *d = doors; d < doors + LIMITS_DOORS; d++)
+        if (d->accept && !descriptor_intact(&d->listener.socket))
+            return false;
+    return true;
+}
+
+static void tell(void)
+{
+    struct registry_addresses a = {0};
+    for (struct door *d = doors; d < doors + LIMITS_DOORS; d++)
+        if (d->accept)
+            memcpy(a.text[a.n++], d->listener.text, ADDRESS_ROOM);
+    registry_publish(&a);
+    doors_changed = false;
+}
+
 /* One wait and what it brought. False when the loop has to end. */
 static bool turn(void)
 {
-    struct pollfd fds[2 + LIMITS_PEERS_MAX];
-    fds[0] = (struct pollfd){.fd = wake_fd.fd, .events = POLLIN};
-    fds[1] = (struct pollfd){.fd = peers_accepting(peer_now_ns()) ? listen_fd.fd : -1, .events = POLLIN};
-    nfds_t n = 2 + peers_poll(fds + 2);
+    if (!settle_doors())
+        return false;
+    if (doors_changed)
+        tell();
+    registry_tend(peer_now_ns());
+    struct pollfd fds[1 + LIMITS_DOORS + LIMITS_PEERS_MAX];
+    nfds_t n = 0;
+    fds[n++] = (struct pollfd){.fd = wake_fd.fd, .events = POLLIN};
+    bool accepting = peers_accepting(peer_now_ns());
+    for (struct door *d = doors; d < doors + LIMITS_DOORS; d++)
+        fds[n++] = (struct pollfd){.fd = accepting && d->accept ? d->listener.socket.fd : -1, .events = POLLIN};
+    n += peers_poll(fds + n);
     int ready = poll(fds, n, timeout_ms());
     if (ready < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM)
         return false;
     if (atomic_load(&asked_to_stop))
         return false;
-    given_up = !descriptor_intact(&wake_fd) || !descriptor_intact(&listen_fd) || !peers_intact(ready == 0);
+    given_up = !descriptor_intact(&wake_fd) || !doors_intact() || !peers_intact(ready == 0);
     if (given_up)
         return false;
     if (fds[0].revents) {
@@ -213,16 +339,18 @@ void loop_close(void)
         given_up = true;
     if (given_up)
         peers_abandon();
-    else if (http)
-        evhttp_free(http);
+    for (struct door *d = doors; d < doors + LIMITS_DOORS; d++)
+        if (d->http && !given_up)
+            evhttp_free(d->http);
     /* Every exchange has lost its client by now; those that are out with the worker come back to be freed. */
     work_stop();
     peers_close(given_up);
     if (base && !given_up)
         event_base_free(base);
-    descriptor_close(&listen_fd);
+    for (struct door *d = doors; d < doors + LIMITS_DOORS; d++)
+        if (atomic_load(&d->state) != FREE)
+            free_door(d);
     descriptor_close(&wake_fd);
-    http = NULL;
     base = NULL;
 }
 
@@ -236,6 +364,7 @@ void loop_run(void (*ending)(void))
         while (turn())
             ;
     }
+    registry_withdraw();
     ending();
     loop_close();
     rescue_disarm();
@@ -244,10 +373,16 @@ void loop_run(void (*ending)(void))
 void loop_after_fork_child(void)
 {
     peers_after_fork_child();
+    registry_after_fork_child();
     work_after_fork_child();
-    descriptor_close(&listen_fd);
+    for (struct door *d = doors; d < doors + LIMITS_DOORS; d++) {
+        if (atomic_load(&d->state) != FREE)
+            listener_after_fork_child(&d->listener);
+        d->http = NULL;
+        d->accept = NULL;
+        atomic_store(&d->state, FREE);
+    }
     descriptor_close(&wake_fd);
     pipe_fd[0].fd = pipe_fd[1].fd = -1;
-    http = NULL;
     base = NULL;
 }

@@ -9,15 +9,17 @@
 #include <event2/listener.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct peer peers[LIMITS_PEERS_MAX];
 static size_t peers_n;   /* in use */
 static size_t peers_top; /* none in use from here on */
 static uint64_t moves;   /* connections begun and ended, requests, answers */
 static int64_t paused_ns;
-static struct evconnlistener *door;
+static struct evconnlistener *doors[LIMITS_DOORS];
 static struct event *look_soon;
 
 int64_t peer_now_ns(void)
@@ -87,6 +89,18 @@ static void plain_error(struct peer *p, struct evbuffer *out)
     p->left = SIZE_MAX;
 }
 
+/* A unix socket's file lets nobody else in; this holds too where its mode was changed. */
+static bool is_welcome(int fd)
+{
+    struct ucred who;
+    int domain;
+    socklen_t n = sizeof domain;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) || domain != AF_UNIX)
+        return true;
+    n = sizeof who;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == 0 || who.uid == geteuid());
+}
+
 /* The connection only failed to come about where memory ran out. */
 static void adopt(struct peer *p)
 {
@@ -99,10 +113,19 @@ static void adopt(struct peer *p)
         p->fd = descriptor_of(bufferevent_getfd(bev));
         evhttp_connection_set_closecb(p->evcon, on_close, p);
         enter(p, PEER_READING);
+        if (!is_welcome(p->fd.fd))
+            drop(p);
     } else {
         release(p);
     }
     bufferevent_decref(bev);
+}
+
+void peers_adopt(void)
+{
+    for (struct peer *p = peers; p < peers + peers_top; p++)
+        if (p->phase == PEER_FRESH)
+            adopt(p);
 }
 
 /* Runs right after the callback that asked for it, before the library looks at any socket again: nothing can
@@ -110,12 +133,10 @@ static void adopt(struct peer *p)
 static void look(evutil_socket_t fd, short what, void *unused)
 {
     (void)fd, (void)what, (void)unused;
-    for (struct peer *p = peers; p < peers + peers_top; p++) {
-        if (p->phase == PEER_FRESH)
-            adopt(p);
-        else if (p->phase == PEER_READING && evbuffer_get_length(bufferevent_get_output(p->bev)))
+    peers_adopt();
+    for (struct peer *p = peers; p < peers + peers_top; p++)
+        if (p->phase == PEER_READING && evbuffer_get_length(bufferevent_get_output(p->bev)))
             plain_error(p, bufferevent_get_output(p->bev));
-    }
 }
 
 static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
@@ -124,6 +145,13 @@ static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info,
     struct peer *p = arg;
     if (info->n_added && p->phase == PEER_READING)
         event_active(look_soon, EV_TIMEOUT, 1);
+}
+
+static void close_doors(void)
+{
+    for (size_t i = 0; i < LIMITS_DOORS; i++)
+        if (doors[i])
+            evconnlistener_disable(doors[i]);
 }
 
 struct bufferevent *peers_accept(struct event_base *base, void *unused)
@@ -143,19 +171,35 @@ struct bufferevent *peers_accept(struct event_base *base, void *unused)
     /* The library accepts until it is told that there is nothing more. One at a time, after a poll and a look
      * at the descriptor: should the number have become a socket of the host, and that one blocks, it would
      * take its connections and then hang. */
-    evconnlistener_disable(door);
+    close_doors();
     if (p >= peers + peers_top)
         peers_top = (size_t)(p - peers) + 1;
     event_active(look_soon, EV_TIMEOUT, 1);
     return bev;
 }
 
-enum status peers_open(struct event_base *base, struct evconnlistener *listener)
+enum status peers_open(struct event_base *base)
 {
     peers_close(true);
-    door = listener;
     look_soon = event_new(base, -1, 0, look, NULL);
     return look_soon ? STATUS_OK : STATUS_NOMEM;
+}
+
+void peers_add_door(struct evconnlistener *door)
+{
+    for (size_t i = 0; i < LIMITS_DOORS; i++) {
+        if (!doors[i]) {
+            doors[i] = door;
+            return;
+        }
+    }
+}
+
+void peers_remove_door(const struct evconnlistener *door)
+{
+    for (size_t i = 0; i < LIMITS_DOORS; i++)
+        if (doors[i] == door)
+            doors[i] = NULL;
 }
 
 void peers_abandon(void)
@@ -177,6 +221,7 @@ void peers_close(bool forget)
         *p = (struct peer){.phase = PEER_FREE, .fd = DESCRIPTOR_NONE};
     peers_n = peers_top = 0;
     paused_ns = 0;
+    memset(doors, 0, sizeof doors);
 }
 
 struct peer *peer_of(struct evhttp_connection *evcon)
@@ -234,7 +279,7 @@ void peer_write(struct peer *p, struct evhttp_request *req)
 void peers_pause(int64_t until_ns)
 {
     paused_ns = until_ns;
-    evconnlistener_disable(door);
+    close_doors();
 }
 
 bool peers_accepting(int64_t now_ns)
@@ -242,7 +287,9 @@ bool peers_accepting(int64_t now_ns)
     if (peers_n >= http_limits.peers || now_ns < paused_ns)
         return false;
     paused_ns = 0;
-    evconnlistener_enable(door);
+    for (size_t i = 0; i < LIMITS_DOORS; i++)
+        if (doors[i])
+            evconnlistener_enable(doors[i]);
     return true;
 }
 

@@ -44,7 +44,15 @@ struct peer {
 
 int64_t peer_now_ns(void);
 
-enum status peers_open(struct event_base *base, struct evconnlistener *listener);
+enum status peers_open(struct event_base *base);
+
+/* Where they come from: accepting rests and goes on for all doors alike. Removing one comes after the end of the
+ * connections that came by it. */
+void peers_add_door(struct evconnlistener *door);
+void peers_remove_door(const struct evconnlistener *door);
+
+/* Connections accepted in this moment become known to peers_intact. Before a door is closed. */
+void peers_adopt(void);
 
 /* The library cannot be trusted with descriptors any more: ends the exchanges and closes what is still ours
  * without it. */

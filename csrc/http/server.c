@@ -1,32 +1,43 @@
-
 #include "http/server.h"
 
 #include "base/atfork.h"
 #include "base/lock.h"
 #include "base/thread.h"
 #include "http/address.h"
+#include "http/listener.h"
 #include "http/loop.h"
+#include "http/registry.h"
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 128
-
 enum state { OFF, ON, ENDING };
+
+#define SIDES 2
+
+/* What a side has. */
+struct side {
+    bool open;
+    int door; /* of the loop; both may have the same */
+    char text[ADDRESS_ROOM];
+};
 
 static struct lock server_lock = LOCK_INIT(LOCK_SERVER);
 
 /* guarded by server_lock */
 static enum state state;
-static char bound[ADDRESS_ROOM];
+static pid_t owner; /* the process that started the loop */
+static struct side sides[SIDES];
 
 static _Atomic uint32_t ended; /* how many loops have ended; server_stop sleeps on it */
+
+static void forget_sides(void)
+{
+    memset(sides, 0, sizeof sides);
+}
 
 static void before_fork(void)
 {
@@ -44,6 +55,7 @@ static void after_fork_child(void)
     if (state != OFF)
         loop_after_fork_child();
     state = OFF;
+    forget_sides();
 }
 
 static const struct atfork_hooks fork_hooks = {
@@ -60,6 +72,7 @@ static void on_ending(void)
 {
     lock_take(&server_lock);
     state = ENDING;
+    forget_sides();
     lock_drop(&server_lock);
 }
 
@@ -74,52 +87,16 @@ static void server_thread(void *unused)
     lock_wake_word(&ended);
 }
 
-static enum status bind_failed(const struct address *a, struct reason *why)
+/* With the first listener come the loop and its thread. */
+static enum status start_loop(const struct listener *l, struct reason *why)
 {
-    char text[ADDRESS_ROOM];
-    address_print(a, text);
-    switch (errno) {
-    case EADDRINUSE: return status_because(why, STATUS_IN_USE, "%s is in use", text);
-    case EACCES:
-    case EPERM: return status_because(why, STATUS_DENIED, "cannot listen on %s: %s", text, strerror(errno));
-    case EADDRNOTAVAIL:
-    case EAFNOSUPPORT: return status_because(why, STATUS_ADDRESS, "cannot listen on %s: %s", text, strerror(errno));
-    }
-    return status_because(why, STATUS_SYSTEM, "cannot listen on %s: %s", text, strerror(errno));
-}
-
-static enum status listen_at(struct address *a, struct descriptor *out, struct reason *why)
-{
-    int on = 1;
-    enum status s = STATUS_OK;
-    *out = (struct descriptor)DESCRIPTOR_NONE;
-    int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return bind_failed(a, why);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *)&a->sa, a->len) || listen(fd, BACKLOG))
-        s = bind_failed(a, why);
-    else if (getsockname(fd, (struct sockaddr *)&a->sa, &a->len))
-        s = status_because(why, STATUS_SYSTEM, "cannot read the address of a socket: %s", strerror(errno));
-    if (s)
-        close(fd);
-    else
-        *out = descriptor_lift(fd);
-    return s;
-}
-
-static enum status start_at(struct address *a, struct reason *why)
-{
-    struct descriptor listener;
-    enum status s = listen_at(a, &listener, why);
+    registry_prepare();
+    enum status s = loop_open(l, why);
     if (s)
         return s;
-    s = loop_open(listener, why);
-    if (s)
-        return s;
-    address_print(a, bound);
     /* Before the thread: it may give up at once. */
     state = ON;
+    owner = getpid();
     s = thread_start("cprof-http", server_thread, NULL, why);
     if (s) {
         state = OFF;
@@ -128,7 +105,59 @@ static enum status start_at(struct address *a, struct reason *why)
     return s;
 }
 
-enum status server_start(const char *address, struct reason *why)
+static enum status add_to_loop(struct listener *l, int *door, struct reason *why)
+{
+    *door = loop_add(l);
+    if (*door >= 0)
+        return STATUS_OK;
+    listener_close(l);
+    return status_because(why, STATUS_BUSY, "the server is still closing a listener");
+}
+
+static enum status open_at(struct address *a, struct side *side, struct reason *why)
+{
+    struct listener l;
+    int door = 0;
+    enum status s = listener_open(a, &l, why);
+    if (s)
+        return s;
+    s = state == OFF ? start_loop(&l, why) : add_to_loop(&l, &door, why);
+    if (s)
+        return s;
+    *side = (struct side){.open = true, .door = door};
+    memcpy(side->text, l.text, sizeof side->text);
+    return STATUS_OK;
+}
+
+static bool has_address(const struct side *side, const struct address *a)
+{
+    char text[ADDRESS_ROOM];
+    address_print(a, text);
+    return strcmp(side->text, text) == 0;
+}
+
+static bool listens(const struct side *side)
+{
+    return state == ON && side->open && loop_listens(side->door);
+}
+
+static enum status open_side(enum server_side which, struct address *a, struct reason *why)
+{
+    struct side *side = &sides[which];
+    if (state == ENDING)
+        return status_because(why, STATUS_BUSY, "the server is still being closed");
+    if (side->open && which == SERVER_OUTSIDE)
+        return STATUS_OK;
+    if (side->open)
+        return status_because(why, STATUS_BUSY, "a server is already running on %s", side->text);
+    if (which == SERVER_INSIDE && listens(&sides[SERVER_OUTSIDE]) && has_address(&sides[SERVER_OUTSIDE], a)) {
+        *side = sides[SERVER_OUTSIDE];
+        return STATUS_OK;
+    }
+    return open_at(a, side, why);
+}
+
+enum status server_start(enum server_side side, const char *address, struct reason *why)
 {
     struct address a;
     enum status s = address_parse(address, &a, why);
@@ -136,35 +165,65 @@ enum status server_start(const char *address, struct reason *why)
         return s;
     atfork_register(&fork_hooks);
     enter();
-    if (state == OFF)
-        s = start_at(&a, why);
-    else
-        s = status_because(why, STATUS_BUSY, "a server is already running on %s", bound);
+    s = open_side(side, &a, why);
     lock_drop(&server_lock);
     return s;
 }
 
-enum status server_address(char *text, size_t room)
+enum status server_address(enum server_side side, char *text, size_t room)
 {
     enter();
-    bool on = state == ON && loop_listens();
+    bool on = listens(&sides[side]);
     if (on && room)
-        snprintf(text, room, "%s", bound);
+        snprintf(text, room, "%s", sides[side].text);
     lock_drop(&server_lock);
     return on ? STATUS_OK : STATUS_NOT_RUNNING;
 }
 
-enum status server_stop(void)
+/* Closes what only this side has; which door is then to be waited for, -1: none. */
+static int shut_side(struct side *side, const struct side *other)
+{
+    side->open = false;
+    if (!other->open) {
+        state = ENDING;
+        loop_ask_stop();
+    } else if (other->door != side->door) {
+        loop_shut(side->door);
+        return side->door;
+    }
+    return -1;
+}
+
+enum status server_stop(enum server_side which)
 {
     if (thread_is_ours(gettid()))
         return STATUS_INVALID;
     enter();
-    enum state was = state;
+    struct side *side = &sides[which];
+    bool was_open = state == ON && side->open;
     uint32_t seen = atomic_load(&ended);
-    if (was == ON)
-        loop_ask_stop();
+    int door = was_open ? shut_side(side, &sides[which == SERVER_INSIDE ? SERVER_OUTSIDE : SERVER_INSIDE]) : -1;
+    bool ending = state == ENDING;
     lock_drop(&server_lock);
-    while (was != OFF && atomic_load(&ended) == seen)
+    if (door >= 0)
+        loop_wait_shut(door);
+    while (ending && atomic_load(&ended) == seen)
         lock_wait_word(&ended, seen, -1);
-    return was == ON ? STATUS_OK : STATUS_NOT_RUNNING;
+    return was_open ? STATUS_OK : STATUS_NOT_RUNNING;
+}
+
+void server_stop_all(void)
+{
+    server_stop(SERVER_INSIDE);
+    server_stop(SERVER_OUTSIDE);
+}
+
+/* The loop may be in the middle of anything, and so may the thread that calls exit(). */
+__attribute__((destructor)) static void at_exit(void)
+{
+    if (!lock_take_within(&server_lock, 0))
+        return;
+    if (state == ON && owner == getpid())
+        loop_leave();
+    lock_drop(&server_lock);
 }

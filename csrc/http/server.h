@@ -1,6 +1,9 @@
 /*
  * The debug HTTP server: at most one per process, one event-loop thread and one worker thread, both ours
- * (base/thread). Loopback only, until its security room opens more.
+ * (base/thread). Loopback and unix sockets only, until its security room opens more.
+ *
+ * It can be asked for twice: by the program, and from outside of it (the environment, `cprof run`). Each has its own
+ * address and knows nothing of the other's, so that a program that serves by itself gets what it would get without us.
  */
 #ifndef CPROF_HTTP_SERVER_H
 #define CPROF_HTTP_SERVER_H
@@ -9,16 +12,22 @@
 
 #include <stddef.h>
 
-/* Binds and answers from the moment it returns. address: "127.0.0.1:6060", "6060", ":6060",
- * "localhost:6060", "[::1]:6060", "1" (= 127.0.0.1:6060); port 0 picks one.
- * STATUS_BUSY (a server runs), STATUS_ADDRESS, STATUS_IN_USE, STATUS_DENIED (not loopback), STATUS_SYSTEM. */
-enum status server_start(const char *address, struct reason *why);
+enum server_side { SERVER_INSIDE, SERVER_OUTSIDE };
 
-/* "127.0.0.1:6060" of the running server into text; STATUS_NOT_RUNNING otherwise. */
-enum status server_address(char *text, size_t room);
+/* Binds and takes connections from the moment it returns. address: "127.0.0.1:6060", "6060", ":6060",
+ * "localhost:6060", "[::1]:6060", "1" (= 127.0.0.1:6060), "unix:/path"; port 0 picks one.
+ * SERVER_INSIDE: STATUS_BUSY where it is open; the very address that the outside has is shared with it.
+ * SERVER_OUTSIDE: STATUS_OK where it is open.
+ * STATUS_ADDRESS, STATUS_IN_USE, STATUS_DENIED (not loopback), STATUS_SYSTEM; STATUS_BUSY while the server ends. */
+enum status server_start(enum server_side side, const char *address, struct reason *why);
 
-/* Closes listener and connections, ends open profile windows, waits for both threads to be done with our
- * state. STATUS_NOT_RUNNING when there was none. Not from one of our threads. */
-enum status server_stop(void);
+/* "127.0.0.1:6060" of an open side into text; STATUS_NOT_RUNNING otherwise. */
+enum status server_address(enum server_side side, char *text, size_t room);
+
+/* Closes the listener and the connections that came by it. With the last one goes the server: it ends open profile
+ * windows and waits for both threads to be done with our state. STATUS_NOT_RUNNING when the side was not open. Not
+ * from one of our threads. */
+enum status server_stop(enum server_side side);
+void server_stop_all(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include "http/target.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static void reads(const char *text, const char *want)
 {
@@ -67,6 +68,27 @@ static void addresses(void)
     memset(longest, 'a', sizeof longest);
     memcpy(longest + sizeof longest - 4, ":80", 4);
     refuses(longest, STATUS_ADDRESS, "too long");
+}
+
+/* A socket's path is bound as it was meant, or not at all: cut short it would be another file. */
+static void paths(void)
+{
+    char text[400] = "unix:", here[300] = "";
+    reads("unix:/run/app.sock", "unix:/run/app.sock");
+    reads("unix:///run/app.sock", "unix:///run/app.sock");
+    refuses("unix:", STATUS_ADDRESS, "path of the socket is missing");
+    memset(text + 5, '/', 107);
+    reads(text, text);
+    text[5 + 107] = 'x';
+    refuses(text, STATUS_ADDRESS, "at most 107 bytes");
+    CHECK(getcwd(here, sizeof here) && chdir("/tmp") == 0);
+    reads("unix:a/b", "unix:/tmp/a/b");
+    memset(text + 5, 'a', 107); /* fits, but not below a directory */
+    text[5 + 107] = '\0';
+    refuses(text, STATUS_ADDRESS, "at most 107 bytes");
+    CHECK_INT(chdir("/"), 0);
+    reads("unix:a", "unix:/a");
+    CHECK_INT(chdir(here), 0);
 }
 
 static void hosts(void)
@@ -182,6 +204,7 @@ static void targets(void)
 int main(void)
 {
     addresses();
+    paths();
     hosts();
     targets();
     return check_done();

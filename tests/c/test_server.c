@@ -7,6 +7,7 @@
 
 #include "base/lock.h"
 #include "encode/capture.h"
+#include "http/address.h"
 #include "http/limits.h"
 #include "http/server.h"
 #include "sampler/cpu.h"
@@ -105,7 +106,7 @@ static size_t stub_frames(void *self, uint64_t address, struct named_frame out[N
 
 enum status symbols_open(struct symbols **out, const struct process *process, struct reason *why)
 {
-    (void)why;
+    (void)process, (void)why;
     *out = NULL;
     return STATUS_OK;
 }
@@ -250,17 +251,17 @@ static void ask(const char *request_line, const char *more, const char *status, 
 static void serve(void)
 {
     struct reason why = {0};
-    char text[64];
-    CHECK_INT(server_start(":0", &why), STATUS_OK);
+    char text[ADDRESS_ROOM];
+    CHECK_INT(server_start(SERVER_INSIDE, ":0", &why), STATUS_OK);
     if (*why.text)
         fprintf(stderr, "%s\n", why.text);
-    CHECK_INT(server_address(text, sizeof text), STATUS_OK);
+    CHECK_INT(server_address(SERVER_INSIDE, text, sizeof text), STATUS_OK);
     port = (uint16_t)atoi(strchr(text, ':') + 1);
 }
 
 static void stop(void)
 {
-    CHECK_INT(server_stop(), STATUS_OK);
+    CHECK_INT(server_stop(SERVER_INSIDE), STATUS_OK);
     CHECK_INT(captures_open, 0);
     CHECK_INT(rates_asked, 0);
 }
@@ -726,17 +727,17 @@ static void limits(void)
 static void life_cycle(void)
 {
     struct reason why = {0};
-    char text[64], again[128];
-    CHECK_INT(server_stop(), STATUS_NOT_RUNNING);
-    CHECK_INT(server_address(text, sizeof text), STATUS_NOT_RUNNING);
-    CHECK_INT(server_start("0.0.0.0:0", &why), STATUS_DENIED);
-    CHECK_INT(server_start("nonsense", &why), STATUS_ADDRESS);
+    char text[ADDRESS_ROOM], again[2 * ADDRESS_ROOM];
+    CHECK_INT(server_stop(SERVER_INSIDE), STATUS_NOT_RUNNING);
+    CHECK_INT(server_address(SERVER_INSIDE, text, sizeof text), STATUS_NOT_RUNNING);
+    CHECK_INT(server_start(SERVER_INSIDE, "0.0.0.0:0", &why), STATUS_DENIED);
+    CHECK_INT(server_start(SERVER_INSIDE, "nonsense", &why), STATUS_ADDRESS);
     serve();
-    server_address(text, sizeof text);
-    CHECK_INT(server_start(":0", &why), STATUS_BUSY);
+    server_address(SERVER_INSIDE, text, sizeof text);
+    CHECK_INT(server_start(SERVER_INSIDE, ":0", &why), STATUS_BUSY);
     CHECK(strstr(why.text, text));
     stop();
-    CHECK_INT(server_stop(), STATUS_NOT_RUNNING);
+    CHECK_INT(server_stop(SERVER_INSIDE), STATUS_NOT_RUNNING);
     int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
@@ -744,12 +745,12 @@ static void life_cycle(void)
     listen(taken, 1);
     getsockname(taken, (struct sockaddr *)&a, &len);
     snprintf(text, sizeof text, "%d", ntohs(a.sin_port));
-    CHECK_INT(server_start(text, &why), STATUS_IN_USE);
+    CHECK_INT(server_start(SERVER_INSIDE, text, &why), STATUS_IN_USE);
     snprintf(again, sizeof again, "127.0.0.1:%s is in use", text);
     CHECK_STR(why.text, again);
     close(taken);
     /* the port is free again at once after a stop, connections or not */
-    CHECK_INT(server_start(text, &why), STATUS_OK);
+    CHECK_INT(server_start(SERVER_INSIDE, text, &why), STATUS_OK);
     port = (uint16_t)atoi(text);
     int fd = dial();
     say(fd, "GET /foo HTTP/1.1\r\n\r\n", 21);
@@ -757,7 +758,7 @@ static void life_cycle(void)
     stop();
     CHECK(hung_up(fd));
     close(fd);
-    CHECK_INT(server_start(text, &why), STATUS_OK);
+    CHECK_INT(server_start(SERVER_INSIDE, text, &why), STATUS_OK);
     stop();
 
     int before = count_fds();
@@ -792,7 +793,7 @@ static void no_descriptors(void)
         tight.rlim_cur = (rlim_t)(lowest + spare);
         setrlimit(RLIMIT_NOFILE, &tight);
         struct reason why = {0};
-        enum status s = server_start(":0", &why);
+        enum status s = server_start(SERVER_INSIDE, ":0", &why);
         if (s)
             CHECK(s == STATUS_SYSTEM && *why.text);
         else
@@ -865,10 +866,10 @@ static int fds_of_server; /* what the parent's server and one connection take */
 
 static void after_fork(void)
 {
-    char text[64];
+    char text[ADDRESS_ROOM];
     uint16_t parents = port;
-    CHECK_INT(server_address(text, sizeof text), STATUS_NOT_RUNNING);
-    CHECK_INT(server_stop(), STATUS_NOT_RUNNING);
+    CHECK_INT(server_address(SERVER_INSIDE, text, sizeof text), STATUS_NOT_RUNNING);
+    CHECK_INT(server_stop(SERVER_INSIDE), STATUS_NOT_RUNNING);
     /* all but the two ends of libevent's own pipe */
     CHECK_INT(count_fds(), fds_of_server + 2);
     serve();
@@ -876,19 +877,19 @@ static void after_fork(void)
     ask("GET /debug/pprof/symbol?0x1000", "", OK, PLAIN NOSNIFF "Content-Length: 33",
         "num_symbols: 1\n0x1000 outer(int)\n");
     ask("GET /debug/pprof/profile?seconds=1", "", OK, PROFILE "Content-Length: 13", "profile bytes");
-    server_stop();
+    server_stop(SERVER_INSIDE);
     CHECK_INT(count_fds(), fds_of_server + 2);
 }
 
 static void raw_fork(void)
 {
-    char text[64];
+    char text[ADDRESS_ROOM];
     quiet();
     pid_t pid = _Fork();
     if (pid == 0) {
-        CHECK_INT(server_address(text, sizeof text), STATUS_NOT_RUNNING);
+        CHECK_INT(server_address(SERVER_INSIDE, text, sizeof text), STATUS_NOT_RUNNING);
         serve();
-        server_stop();
+        server_stop(SERVER_INSIDE);
         _exit(check_failures);
     }
     int status = -1;
@@ -935,12 +936,12 @@ static int highest_listener(void)
 
 static void wait_until_off(void)
 {
-    char text[64];
+    char text[ADDRESS_ROOM];
     int64_t end = now_ms() + PATIENCE_MS;
-    while (server_address(text, sizeof text) == STATUS_OK && now_ms() < end)
+    while (server_address(SERVER_INSIDE, text, sizeof text) == STATUS_OK && now_ms() < end)
         usleep(1000);
-    CHECK_INT(server_address(text, sizeof text), STATUS_NOT_RUNNING);
-    server_stop(); /* waits until it has put everything away */
+    CHECK_INT(server_address(SERVER_INSIDE, text, sizeof text), STATUS_NOT_RUNNING);
+    server_stop(SERVER_INSIDE); /* waits until it has put everything away */
 }
 
 static void host_takes_listener(void)
@@ -965,7 +966,7 @@ static void host_takes_listener(void)
     close(client);
     serve();
     ask("GET /foo", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
-    server_stop();
+    server_stop(SERVER_INSIDE);
 }
 
 static void host_takes_connection(void)
@@ -1012,7 +1013,7 @@ static void host_closes_all(void)
     CHECK_INT(count_fds(), 6); /* 0, 1, 2, the directory, "." and ".." */
     serve();
     ask("GET /foo", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
-    server_stop();
+    server_stop(SERVER_INSIDE);
 }
 
 /* A listener that is still ours but only fails: no spinning, and an end to it. */
@@ -1028,7 +1029,7 @@ static void host_breaks_listener(void)
     CHECK((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 < 100);
     serve();
     ask("GET /foo", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
-    server_stop();
+    server_stop(SERVER_INSIDE);
 }
 
 static void hostile_hosts(void)
