@@ -44,11 +44,12 @@ DOOR_MAY_INCLUDE = {
     *("base/definition.h", "hook/entries.h", "hook/environment.h"),
     *(f"door/{p.name}" for p in (CSRC / "door").glob("*.h")),
 }
-INTERCEPTED = set(
-    "_exit _Exit bsd_signal execl execle execlp execv execve execveat execvp execvpe fexecve "
-    "posix_spawn posix_spawnp prctl sigaction sigignore siginterrupt signal sigset ssignal "
-    "syscall sysv_signal __sysv_signal".split()
-)
+INTERCEPTED = {
+    *("_exit", "_Exit", "execl", "execle", "execlp", "execv", "execve", "execveat", "execvp"),
+    *("execvpe", "fexecve", "posix_spawn", "posix_spawnp", "prctl", "syscall"),
+    *("sigaction", "sigignore", "siginterrupt", "signal", "bsd_signal", "ssignal"),
+    *("sigset", "sysv_signal", "__sysv_signal"),
+}
 LIB = Path(cprof.__file__).parent / "lib"
 
 

@@ -10,6 +10,7 @@
 #include "hook/environment.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ static _Atomic(const struct hook_functions *) taking;
 static const struct hook_functions *next(void)
 {
     if (!atomic_load_explicit(&behind_is_known, memory_order_acquire)) {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a type, a member and a list of parameters */
 #define FIND(result, name, arguments) behind.name = (result(*) arguments)definition_of(#name, _DYNAMIC);
         HOOK_FUNCTIONS(FIND)
         atomic_store_explicit(&behind_is_known, true, memory_order_release);
@@ -71,18 +73,21 @@ static void read_variable(char *entry)
         wanted.generation = (unsigned)atoi(v);
 }
 
-/* Copies what is kept: the strings lie where the program may write. */
+/* Copies what is kept: the strings lie where the program may write. False where nothing is there, or too much. */
 static bool read_environment(void)
 {
-    size_t n = 0;
+    static char room[4 * PATH_MAX];
+    size_t n = 0, used = 0;
     for (char **e = environ; e && *e; e++) {
+        size_t bytes = strlen(*e) + 1;
         if (!value_of(*e, ENVIRONMENT_PREFIX))
             continue;
-        char *copy = strdup(*e);
-        if (!copy)
+        if (bytes > sizeof room - used || n + 1 == ENVIRONMENT_KEPT_MAX)
             return false;
+        char *copy = memcpy(room + used, *e, bytes);
+        used += bytes;
         read_variable(copy);
-        if (!value_of(copy, ENVIRONMENT_GENERATION) && n + 1 < ENVIRONMENT_KEPT_MAX)
+        if (!value_of(copy, ENVIRONMENT_GENERATION))
             kept[n++] = copy;
     }
     wanted.environment = (const char *const *)kept;

@@ -18,7 +18,9 @@ struct dump {
 /* The part at *at, which is moved behind it; false at the end, and where it does not fit. */
 static bool next_part(const struct dump *d, size_t *at, struct dump_part *part, const char **bytes)
 {
-    if (d->n - *at < sizeof *part)
+    *part = (struct dump_part){0};
+    *bytes = NULL;
+    if (!d->bytes || d->n - *at < sizeof *part)
         return false;
     memcpy(part, d->bytes + *at, sizeof *part);
     size_t left = d->n - *at - sizeof *part;
@@ -115,7 +117,7 @@ static enum status open_dump(int fd, struct dump *d, struct reason *why)
 static enum status write_sum(const struct model *const both[2], struct buf *out, struct reason *why)
 {
     const double once[] = {1, 1};
-    struct model sum;
+    struct model sum = {0};
     enum status status = merge_models(both, once, 2, &sum, why);
     if (status)
         return status;
@@ -129,7 +131,7 @@ static enum status write_sum(const struct model *const both[2], struct buf *out,
 static enum status add_earlier(const void *earlier, size_t n, const struct model *m, struct buf *out,
                                struct reason *why)
 {
-    struct model before;
+    struct model before = {0};
     enum status status = pprof_read(earlier, n, &before, why);
     if (status)
         return status;
@@ -145,7 +147,7 @@ static enum status add_earlier(const void *earlier, size_t n, const struct model
 
 enum status undump(int fd, const char *program_link, const void *earlier, size_t n, struct buf *out, struct reason *why)
 {
-    struct dump d;
+    struct dump d = {0};
     struct model m;
     enum status status = open_dump(fd, &d, why);
     if (status)

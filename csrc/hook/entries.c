@@ -1,5 +1,6 @@
 #include "hook/entries.h"
 
+#include <alloca.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,48 +43,67 @@ ENTRY_VISIBLE int ENTRY(execveat)(int dir, const char *path, char *const argv[],
 }
 
 /* How many there are, `first` included. It may be NULL, whatever its declaration promises. */
-__attribute__((noinline)) static size_t count_arguments(const void *first, va_list more)
+__attribute__((noinline)) static size_t count_arguments(const void *first, va_list *more)
 {
     size_t n = 0;
-    for (const void *argument = first; argument; argument = va_arg(more, const char *))
+    for (const void *argument = first; argument; argument = va_arg(*more, const char *))
         n++;
     return n;
 }
 
-/* The arguments behind `first`, with their NULL, into argv of the calling function, whose stack they are on. */
-#define COLLECT(argv, list, first)                                                                                     \
-    va_list list, counted;                                                                                             \
-    va_start(list, first);                                                                                             \
-    va_copy(counted, list);                                                                                            \
-    size_t n_##argv = count_arguments(first, counted);                                                                 \
-    va_end(counted);                                                                                                   \
-    if (n_##argv > ARGUMENTS_MAX) {                                                                                    \
-        va_end(list);                                                                                                  \
-        errno = E2BIG;                                                                                                 \
-        return -1;                                                                                                     \
-    }                                                                                                                  \
-    char **argv = __builtin_alloca((n_##argv + 1) * sizeof(char *));                                                   \
-    argv[0] = (char *)(uintptr_t)(first);                                                                              \
-    for (size_t i_ = 1; i_ <= n_##argv; i_++)                                                                          \
-    argv[i_] = va_arg(list, char *)
+/* With the NULL behind them, which is taken from `more` too. */
+static void copy_arguments(char **argv, size_t n, const char *first, va_list *more)
+{
+    argv[0] = (char *)(uintptr_t)first;
+    for (size_t i = 1; i <= n; i++)
+        argv[i] = va_arg(*more, char *);
+}
+
+/* The list is walked twice, first to count: room is on the caller's stack, where libc would take it too. */
+#define COUNT(n, first)                                                                                                \
+    do {                                                                                                               \
+        va_list counted;                                                                                               \
+        va_start(counted, first);                                                                                      \
+        (n) = count_arguments(first, &counted);                                                                        \
+        va_end(counted);                                                                                               \
+        if ((n) > ARGUMENTS_MAX) {                                                                                     \
+            errno = E2BIG;                                                                                             \
+            return -1;                                                                                                 \
+        }                                                                                                              \
+    } while (0)
 
 ENTRY_VISIBLE int ENTRY(execl)(const char *path, const char *first, ...)
 {
-    COLLECT(argv, list, first);
+    va_list list;
+    size_t n;
+    COUNT(n, first);
+    char **argv = alloca((n + 1) * sizeof *argv);
+    va_start(list, first);
+    copy_arguments(argv, n, first, &list);
     va_end(list);
     return entries_now()->execve(path, argv, environ);
 }
 
 ENTRY_VISIBLE int ENTRY(execlp)(const char *file, const char *first, ...)
 {
-    COLLECT(argv, list, first);
+    va_list list;
+    size_t n;
+    COUNT(n, first);
+    char **argv = alloca((n + 1) * sizeof *argv);
+    va_start(list, first);
+    copy_arguments(argv, n, first, &list);
     va_end(list);
     return entries_now()->execvpe(file, argv, environ);
 }
 
 ENTRY_VISIBLE int ENTRY(execle)(const char *path, const char *first, ...)
 {
-    COLLECT(argv, list, first);
+    va_list list;
+    size_t n;
+    COUNT(n, first);
+    char **argv = alloca((n + 1) * sizeof *argv);
+    va_start(list, first);
+    copy_arguments(argv, n, first, &list);
     char *const *envp = va_arg(list, char *const *);
     va_end(list);
     return entries_now()->execve(path, argv, envp);

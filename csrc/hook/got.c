@@ -177,9 +177,8 @@ static void redirect(const struct module *m, unsigned long type, uintptr_t at, c
 {
     uintptr_t now = atomic_load_explicit((_Atomic uintptr_t *)at, memory_order_acquire);
     bool unbound = type == RELOCATION_SLOT && now >= m->low && now < m->high;
-    if (now == (uintptr_t)r->ours)
-        atomic_fetch_add(&redirected, 1);
-    else if (r->theirs && (unbound || now == (uintptr_t)r->theirs) && put(m, at, (uintptr_t)r->ours))
+    bool free_to_take = r->theirs && (unbound || now == (uintptr_t)r->theirs);
+    if (now == (uintptr_t)r->ours || (free_to_take && put(m, at, (uintptr_t)r->ours)))
         atomic_fetch_add(&redirected, 1);
 }
 

@@ -225,7 +225,7 @@ int signals_interrupt(int sig, int interrupts)
 {
     if (!is_ours(sig))
         return hook_next->siginterrupt(sig, interrupts);
-    struct sigaction action;
+    struct sigaction action = {0};
     signals_action(sig, NULL, &action);
     if (interrupts) {
         atomic_fetch_or(&interrupting, bit_of(sig));
