@@ -196,7 +196,8 @@ def test_redis_serves_as_ever(redis: int) -> None:
 
 
 def python_suite(name: str, how: str, python: str, tmp_path: Path) -> None:
-    command = [python, "-m", "test", name]
+    # Sockets of virtual machines hang on kernels that have no peer for them, with us or without.
+    command = [python, "-m", "test", "-i", "*VSOCK*", name]
     log = tmp_path / "log"
     wrapped = into_file(command, tmp_path / "%p.pb.gz") if how == "-o" else served(command)
     with Curious(log):
