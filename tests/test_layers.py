@@ -46,7 +46,8 @@ DOOR_MAY_INCLUDE = {
 }
 INTERCEPTED = {
     *("_exit", "_Exit", "execl", "execle", "execlp", "execv", "execve", "execveat", "execvp"),
-    *("execvpe", "fexecve", "posix_spawn", "posix_spawnp", "prctl", "syscall"),
+    *("execvpe", "fexecve", "posix_spawn", "posix_spawnp", "prctl", "setns", "syscall"),
+    "unshare",
     *("sigaction", "sigignore", "siginterrupt", "signal", "bsd_signal", "ssignal"),
     *("sigset", "sysv_signal", "__sysv_signal"),
 }

@@ -47,6 +47,7 @@ static char writer_path[PATH_MAX];
 static char output_path[PATH_MAX]; /* %p filled in */
 static struct capture *capture;
 static bool adding; /* the file holds what this process did before */
+static bool begun;  /* it is there, and is not to be emptied */
 
 /* The thread that writes, and who asks it to. It holds the file in a descriptor table of its own: the host neither sees
  * the file among its own nor closes it, and may since have changed its root or its user. */
@@ -144,11 +145,12 @@ static void write_once(void)
 static void writer_thread(void *unused)
 {
     (void)unused;
+    uint32_t state;
     thread_own_descriptors(-1);
-    writer_output = open(output_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | (adding ? 0 : O_TRUNC), 0666);
+    writer_output = open(output_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | (begun ? 0 : O_TRUNC), 0666);
+    begun = true;
     writer_errno = errno;
-    while (capture) {
-        uint32_t state = atomic_load(&writer_state);
+    while (capture && (state = atomic_load(&writer_state)) != NOBODY) {
         if (state == ASKED) {
             write_once();
             atomic_store(&writer_state, IDLE);
@@ -181,6 +183,12 @@ static void at_exit(void)
         write_profile();
 }
 
+static enum status start_writer(struct reason *why)
+{
+    atomic_store(&writer_state, IDLE);
+    return thread_start("cprof-run", writer_thread, NULL, why);
+}
+
 static void go_quiet(void)
 {
     write_profile();
@@ -193,7 +201,24 @@ static void go_quiet(void)
         say("the program restricts its system calls (seccomp) while a profile is being taken", NULL);
 }
 
-static const struct hook_events events = {.ending = write_profile, .secluding = go_quiet};
+static void rest(void)
+{
+    if (capture) {
+        atomic_store(&writer_state, NOBODY);
+        lock_wake_word(&writer_state);
+    }
+    quiet_rest();
+}
+
+static void go_on(void)
+{
+    quiet_resume();
+    if (capture)
+        start_writer(&(struct reason){0});
+}
+
+static const struct hook_events events = {
+    .ending = write_profile, .secluding = go_quiet, .resting = rest, .rested = go_on};
 
 /* --- at the start ----------------------------------------------------------------------------------------------- */
 
@@ -204,8 +229,7 @@ static enum status start_recording(struct reason *why)
     enum status status = capture_start((uint32_t)run.hz, &capture, why);
     if (status)
         return status;
-    atomic_store(&writer_state, IDLE);
-    status = thread_start("cprof-run", writer_thread, NULL, why);
+    status = start_writer(why);
     if (status) {
         capture_cancel(capture);
         capture = NULL;
@@ -241,7 +265,7 @@ static void start(void)
 static void after_fork_child(void)
 {
     capture = NULL;
-    adding = false;
+    adding = begun = false;
     atomic_store(&writer_state, NOBODY);
     if (!run.follow) {
         exec_profile(false, false);
@@ -258,7 +282,7 @@ void run_start(const struct cprof_run *wanted, const struct hook_functions *next
 {
     run = *wanted;
     say_remember(secure_getenv("CPROF_LOG"));
-    adding = run.generation > 0;
+    adding = begun = run.generation > 0;
     find_writer();
     atfork_register(&fork_hooks);
     got_never();

@@ -25,6 +25,7 @@ static _Atomic pid_t ours[MAX_OURS];
 static _Atomic int64_t ended_cpu_ns;
 static _Atomic pid_t leaving[MAX_OURS]; /* the last that ended, or are about to */
 static _Atomic uint32_t n_leaving;
+static _Atomic int32_t n_started; /* that have not left yet; those that have not begun yet count too */
 
 static _Atomic(_Atomic unsigned *) libc_count; /* of threads; NULL where it is not to be found */
 
@@ -60,6 +61,7 @@ static void leave(pid_t tid)
 {
     atomic_fetch_add(&ended_cpu_ns, thread_cpu_ns());
     remember_leaving(tid);
+    atomic_fetch_sub(&n_started, 1);
     for (size_t i = 0; i < MAX_OURS; i++) {
         pid_t mine = tid;
         if (atomic_compare_exchange_strong(&ours[i], &mine, 0))
@@ -115,6 +117,7 @@ static void after_fork_child(void)
     for (size_t i = 0; i < MAX_OURS; i++)
         atomic_store(&ours[i], 0), atomic_store(&leaving[i], 0);
     atomic_store(&ended_cpu_ns, 0);
+    atomic_store(&n_started, 0);
 }
 
 static const struct atfork_hooks fork_hooks = {.rank = LOCK_LEAF, .after_child = after_fork_child};
@@ -138,10 +141,12 @@ enum status thread_start(const char *name, void (*run)(void *), void *arg, struc
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, STACK_BYTES);
     pthread_t t;
+    atomic_fetch_add(&n_started, 1);
     int err = pthread_create(&t, &attr, trampoline, s);
     pthread_attr_destroy(&attr);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err) {
+        atomic_fetch_sub(&n_started, 1);
         free(s);
         return status_because(why, STATUS_SYSTEM, "cannot start thread %s: %s", name, strerror(err));
     }
@@ -178,7 +183,7 @@ static bool some_exist(const _Atomic pid_t *tids)
 bool thread_wait_for_none(int64_t within_ns)
 {
     const struct timespec moment = {.tv_nsec = 1000 * 1000};
-    for (int64_t waited = 0; some_exist(ours) || some_exist(leaving); waited += moment.tv_nsec) {
+    for (int64_t waited = 0; atomic_load(&n_started) > 0 || some_exist(leaving); waited += moment.tv_nsec) {
         if (waited >= within_ns)
             return false;
         nanosleep(&moment, NULL);

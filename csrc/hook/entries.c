@@ -188,6 +188,16 @@ ENTRY_VISIBLE int ENTRY(prctl)(int option, ...)
     return entries_now()->prctl(option, a, b, c, d);
 }
 
+ENTRY_VISIBLE int ENTRY(unshare)(int flags)
+{
+    return entries_now()->unshare(flags);
+}
+
+ENTRY_VISIBLE int ENTRY(setns)(int fd, int kind)
+{
+    return entries_now()->setns(fd, kind);
+}
+
 ENTRY_VISIBLE long ENTRY(syscall)(long number, ...)
 {
     va_list list;

@@ -46,6 +46,8 @@ ENTRY_VISIBLE hook_handler ENTRY(sigset)(int sig, hook_handler handler);
 ENTRY_VISIBLE int ENTRY(sigignore)(int sig);
 ENTRY_VISIBLE int ENTRY(siginterrupt)(int sig, int interrupts);
 ENTRY_VISIBLE int ENTRY(prctl)(int option, ...);
+ENTRY_VISIBLE int ENTRY(unshare)(int flags);
+ENTRY_VISIBLE int ENTRY(setns)(int fd, int kind);
 ENTRY_VISIBLE long ENTRY(syscall)(long number, ...);
 /* NOLINTEND(readability-redundant-declaration) */
 

@@ -2,6 +2,7 @@
 
 #include "base/any/rawcall.h"
 #include "base/atfork.h"
+#include "hook/alone.h"
 #include "hook/exec.h"
 #include "hook/seclude.h"
 #include "hook/signals.h"
@@ -55,6 +56,20 @@ void hooks_tell_secluding(void)
         events->secluding();
 }
 
+void hooks_tell_resting(void)
+{
+    const struct hook_events *events = atomic_load(&told);
+    if (events && events->resting && hooks_are_for_here())
+        events->resting();
+}
+
+void hooks_tell_rested(void)
+{
+    const struct hook_events *events = atomic_load(&told);
+    if (events && events->rested && hooks_are_for_here())
+        events->rested();
+}
+
 static void end(int status)
 {
     hooks_tell_ending();
@@ -77,4 +92,6 @@ const struct hook_functions hook_functions = {
     .siginterrupt = signals_interrupt,
     .prctl = seclude_prctl,
     .syscall = seclude_syscall,
+    .unshare = alone_unshare,
+    .setns = alone_setns,
 };

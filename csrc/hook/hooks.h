@@ -16,6 +16,10 @@ struct hook_events {
     void (*ending)(void);
     /* The host is about to restrict its system calls: afterwards ours may be its death. An ordinary context. */
     void (*secluding)(void);
+    /* The host asks for what the kernel only grants to a process of one thread: ours must not be the reason that it
+     * does not. Afterwards they may come back. */
+    void (*resting)(void);
+    void (*rested)(void);
 };
 
 /* Whom calls go on to. The struct must live for ever. */
@@ -32,5 +36,7 @@ bool hooks_are_for_here(void);
 
 void hooks_tell_ending(void);
 void hooks_tell_secluding(void);
+void hooks_tell_resting(void);
+void hooks_tell_rested(void);
 
 #endif

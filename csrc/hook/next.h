@@ -31,6 +31,8 @@ typedef void (*hook_handler)(int);
     HOOK(int, sigignore, (int sig))                                                                                    \
     HOOK(int, siginterrupt, (int sig, int interrupts))                                                                 \
     HOOK(int, prctl, (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d))                 \
+    HOOK(int, unshare, (int flags))                                                                                    \
+    HOOK(int, setns, (int fd, int kind))                                                                               \
     HOOK(long, syscall, (long number, long a, long b, long c, long d, long e, long f))
 
 /* NOLINTBEGIN(bugprone-macro-parentheses, readability-identifier-naming) */

@@ -1,7 +1,9 @@
 #include "hook/seclude.h"
 
+#include "hook/alone.h"
 #include "hook/hooks.h"
 
+#include <errno.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -19,5 +21,12 @@ long seclude_syscall(long number, long a, long b, long c, long d, long e, long f
     if ((number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER)) ||
         (number == SYS_prctl && a == PR_SET_SECCOMP))
         hooks_tell_secluding();
-    return hook_next->syscall(number, a, b, c, d, e, f);
+    if (!alone_is_wanted(number, a))
+        return hook_next->syscall(number, a, b, c, d, e, f);
+    hooks_tell_resting();
+    long result = hook_next->syscall(number, a, b, c, d, e, f);
+    int saved = errno;
+    hooks_tell_rested();
+    errno = saved;
+    return result;
 }

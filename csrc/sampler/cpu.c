@@ -55,7 +55,7 @@ static struct ring ring;
 static bool ring_ready;
 static bool running; /* the engine thread exists and has not decided to end */
 static bool armed;   /* timers run */
-static bool quiet;   /* for good: see cpu_go_quiet */
+static bool quiet;   /* see cpu_go_quiet */
 static bool stolen;  /* somebody replaced our handler; timers are off until the next start */
 static uint32_t run; /* counts engine starts: ticks of an earlier one are not ours any more */
 static uint32_t default_hz = CPU_HZ_DEFAULT;
@@ -378,10 +378,21 @@ void cpu_window_close(struct cpu_window *w, struct cpu_stats *stats)
 void cpu_go_quiet(void)
 {
     lock_take(&cpu_lock);
-    drain(UNFINISHED_TRIES);
+    if (ring_ready)
+        drain(UNFINISHED_TRIES);
     quiet = true;
     if (armed)
         disarm();
+    lock_drop(&cpu_lock);
+    wake_engine();
+}
+
+void cpu_go_on(void)
+{
+    lock_take(&cpu_lock);
+    quiet = false;
+    if (windows)
+        start_engine(&(struct reason){0});
     lock_drop(&cpu_lock);
     wake_engine();
 }

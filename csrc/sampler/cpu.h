@@ -62,8 +62,9 @@ bool cpu_window_visit(struct cpu_window *w, int64_t host_ns, int64_t within_ns,
 /* From inside a visit: the window begins anew. */
 void cpu_window_restart(struct cpu_window *w, int64_t host_ns);
 
-/* No more ticks, for the rest of this process: windows stay as they are, and none can be opened. */
+/* No more ticks, and the engine's thread ends: windows stay as they are, and none can be opened, until cpu_go_on. */
 void cpu_go_quiet(void);
+void cpu_go_on(void);
 
 /* Drains what was sampled until now into the sink, fills *stats (may be NULL), frees the window. */
 void cpu_window_close(struct cpu_window *w, struct cpu_stats *stats);

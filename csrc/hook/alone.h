@@ -1,0 +1,16 @@
+/*
+ * What the kernel only grants to a process of one thread: to leave for a user namespace, or to join another's. While
+ * such a call lasts there are no threads of ours.
+ */
+#ifndef CPROF_HOOK_ALONE_H
+#define CPROF_HOOK_ALONE_H
+
+#include <stdbool.h>
+
+int alone_unshare(int flags);
+int alone_setns(int fd, int kind);
+
+/* Is it such a call, made by number? */
+bool alone_is_wanted(long number, long first);
+
+#endif
