@@ -34,7 +34,7 @@ HOOK_MAY_USE = {
     *("__libc_current_sigrtmax", "__libc_current_sigrtmin"),
     *("sigaddset", "sigdelset", "sigemptyset", "sigfillset", "sigismember", "sigprocmask"),
     *("memmove", "strchr", "strcmp", "strcspn", "strlen", "strncmp", "strstr"),
-    *("environ", "faccessat", "fcntl", "getenv"),
+    *("environ", "faccessat", "fcntl", "getenv", "nanosleep"),
     *("slab_pages", "slab_pages_free"),
     # Of hook/got, on a thread of ours:
     *("_r_debug", "dl_iterate_phdr", "mprotect", "sysconf", "atfork_register"),

@@ -10,7 +10,8 @@
 int alone_unshare(int flags);
 int alone_setns(int fd, int kind);
 
-/* Is it such a call, made by number? */
+/* Is it such a call, made by number? Then it is made through this. */
 bool alone_is_wanted(long number, long first);
+long alone_call(long (*call)(const void *arg), const void *arg);
 
 #endif

@@ -3,7 +3,6 @@
 #include "hook/alone.h"
 #include "hook/hooks.h"
 
-#include <errno.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -16,17 +15,17 @@ int seclude_prctl(int option, unsigned long a, unsigned long b, unsigned long c,
     return hook_next->prctl(option, a, b, c, d);
 }
 
+static long call_by_number(const void *arg)
+{
+    const long *a = arg;
+    return hook_next->syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
+}
+
 long seclude_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
     if ((number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER)) ||
         (number == SYS_prctl && a == PR_SET_SECCOMP))
         hooks_tell_secluding();
-    if (!alone_is_wanted(number, a))
-        return hook_next->syscall(number, a, b, c, d, e, f);
-    hooks_tell_resting();
-    long result = hook_next->syscall(number, a, b, c, d, e, f);
-    int saved = errno;
-    hooks_tell_rested();
-    errno = saved;
-    return result;
+    return alone_is_wanted(number, a) ? alone_call(call_by_number, (const long[]){number, a, b, c, d, e, f})
+                                      : hook_next->syscall(number, a, b, c, d, e, f);
 }
