@@ -7,14 +7,17 @@ table is what the others are compared with.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cprof
 import gperftools
 from truth import Got, Run, Truth, judge, read_cprof, read_gperftools
 
 READERS: dict[str, Callable[..., Got]] = {"cprof": read_cprof, "gperftools": read_gperftools}
+PYTHON = sys.executable
 FRAMES = 30
 """How deep targets/work.h goes."""
 
@@ -39,6 +42,10 @@ class Configuration:
     env: Mapping[str, str] = field(default_factory=dict)
     hz: int = 0
     repeat: int = 1
+    program: str = ""
+    """Instead of a target."""
+    launched: bool = False
+    """By targets/launch.c."""
 
 
 @dataclass(frozen=True)
@@ -142,11 +149,14 @@ def one_recording(quick: bool) -> Table:
     )
 
 
+LIBRARIES = ("libcprof", "libcprof_core", "libcprof_preload", "libprofiler")
+
+
 def loaded(expected: str) -> Callable[[Run], Truth]:
     """What is linked is in the address space, and cprof's core, which does the work, is not."""
 
     def truth(run: Run) -> Truth:
-        found = [name for name in ("libcprof", "libcprof_core", "libprofiler") if run.said[name]]
+        found = [name for name in LIBRARIES if run.said[name]]
         return Truth(found == expected.split(), f"loaded: {', '.join(found) or 'nothing'}")
 
     return truth
@@ -172,6 +182,95 @@ def start_up(quick: bool) -> Table:
             row("gperftools linked, off", "gperftools", "libprofiler"),
         ),
         5 if quick else 9,
+    )
+
+
+def stub() -> dict[str, str]:
+    """What `cprof run` puts into the environment, but for the process id (targets/launch.c)."""
+    library = str(Path(cprof.__file__).parent / "lib" / "libcprof_preload.so")
+    return {
+        "LD_PRELOAD": library,
+        "CPROF_LOG": "off",
+        "CPROF_RUN_FOLLOW": "0",
+        "CPROF_RUN_GENERATION": "0",
+    }
+
+
+def loaded_and_written(expected: str) -> Callable[[Run], Truth]:
+    def truth(run: Run) -> Truth:
+        found = loaded(expected)(run)
+        return Truth(found.valid and run.profile.stat().st_size > 0, found.text)
+
+    return truth
+
+
+def under_run(quick: bool) -> Table:
+    repeat = 20 if quick else 100
+
+    def row(name: str, truth: Callable[[Run], Truth], **env: str) -> Configuration:
+        return Configuration(name, "nothing", truth, env=env, repeat=repeat, launched=True)
+
+    return Table(
+        "Starting a program under `cprof run`",
+        f"""The program does nothing: what is measured is its own time, from the moment that the
+        command becomes it, median of {repeat} executions. With -o the CPU time includes the
+        process that names the profile, for which the program waits when it ends.""",
+        (
+            Figure("CPU, us", lambda run: run.cpu_s * 1e6),
+            Figure("wall, us", lambda run: run.wall_s * 1e6),
+        ),
+        (
+            row("bare", loaded("")),
+            row(
+                "cprof run",
+                loaded("libcprof_core libcprof_preload"),
+                **stub(),
+                CPROF_RUN_HTTP="127.0.0.1:0",
+            ),
+            row(
+                "cprof run -o FILE",
+                loaded_and_written("libcprof_core libcprof_preload"),
+                **stub(),
+                CPROF_RUN_OUTPUT="{profile}",
+            ),
+        ),
+        5 if quick else 9,
+    )
+
+
+SERVED = {"CPROF_HTTP": "127.0.0.1:0", "CPROF_LOG": "off"}
+
+
+def importing(quick: bool) -> Table:
+    repeat = 5 if quick else 20
+    program = "import sys{}; print('imported', int('cprof' in sys.modules))"
+
+    def truth(expected: int) -> Callable[[Run], Truth]:
+        return lambda run: Truth(run.said["imported"] == expected, f"imported: {expected}")
+
+    def row(name: str, code: str, expected: int, **env: str) -> Configuration:
+        arguments = ("-c", program.format(code))
+        return Configuration(
+            name, "", truth(expected), arguments=arguments, env=env, repeat=repeat, program=PYTHON
+        )
+
+    return Table(
+        "`import cprof`",
+        f"""A Python that ends at once: median of {repeat} executions. The core is loaded when
+        something is switched on, or a profile looked at.""",
+        (
+            Figure("CPU, ms", lambda run: run.cpu_s * 1e3, digits=1),
+            Figure("wall, ms", lambda run: run.wall_s * 1e3, digits=1),
+        ),
+        (
+            row("bare Python", "", 0),
+            row("import cprof", ", cprof", 1),
+            row(
+                "import cprof, CPROF_HTTP", ", cprof", 1, CPROF_HTTP="127.0.0.1:0", CPROF_LOG="off"
+            ),
+            row("import cprof; cprof.serve()", ", cprof; cprof.serve(0)", 1),
+        ),
+        3 if quick else 7,
     )
 
 
@@ -267,7 +366,7 @@ def shares(quick: bool) -> Table:
     )
 
 
-MAKERS = (one_sample, slowdown, one_recording, start_up, idle, shares)
+MAKERS = (one_sample, slowdown, one_recording, start_up, under_run, importing, idle, shares)
 
 
 def tables(quick: bool) -> list[Table]:

@@ -34,12 +34,18 @@ class Failed(Exception):
     """A target ended badly; the message says how."""
 
 
-def execute(config: Configuration, program: Path, scratch: Path, seed: int) -> Run:
+def execute(
+    config: Configuration, program: Path, launcher: Path | None, scratch: Path, seed: int
+) -> Run:
     profile = scratch / "profile"
     profile.unlink(missing_ok=True)
     env = {k: v for k, v in os.environ.items() if not k.startswith(("CPROF_", "CPUPROFILE"))}
     env.update(config.env, BENCH_PROFILE=str(profile))
     command = [str(program), *(a.replace("{seed}", str(seed)) for a in config.arguments)]
+    command = [a.replace("{profile}", str(profile)) for a in command]
+    env.update({k: v.replace("{profile}", str(profile)) for k, v in config.env.items()})
+    if launcher:
+        command = [str(launcher), *command]
     done = [spawn(command, env) for _ in range(config.repeat)]
     return Run(
         cpu_s=statistics.median(cpu_s for cpu_s, _, _ in done),
@@ -97,11 +103,12 @@ def attempt(
     table: Table, config: Configuration, programs: Programs, scratch: Path, seed: int
 ) -> tuple[list[float] | None, Truth]:
     """One run of one configuration; no figures where it does not count."""
-    program = programs.path(config.target, config.tool)
+    program = Path(config.program) if config.program else programs.path(config.target, config.tool)
+    launcher = programs.path("launch", "bare") if config.launched else None
     if program is None:
         return None, Truth(False, NOT_INSTALLED)
     try:
-        run = execute(config, program, scratch, seed)
+        run = execute(config, program, launcher, scratch, seed)
         truth = config.truth(run)
         values = [figure.read(run) for figure in table.figures] if truth.valid else None
     except (Failed, OSError, ValueError, cprof.Error) as error:

@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define N 3
+#define N 4
 
 int main(void)
 {
-    static const char *const names[N] = {"libcprof", "libcprof_core", "libprofiler"};
+    static const char *const names[N] = {"libcprof", "libcprof_core", "libcprof_preload", "libprofiler"};
     int found[N] = {0};
     char line[4096], file[64];
     FILE *maps = fopen("/proc/self/maps", "re");
