@@ -21,6 +21,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +36,9 @@
 
 /* Who ends the process waits for the profile to be written. Naming a large program takes some seconds. */
 #define WRITE_PATIENCE_NS INT64_C(60000000000)
+
+#define DEFAULT_PORT 6060 /* of the address "1" */
+#define PORTS_TRIED  100  /* by a child whose parent has the port that was asked for */
 
 enum writer_failure {
     WRITER_NO_OUTPUT = 89,
@@ -49,9 +54,9 @@ static struct capture *capture;
 static bool adding; /* the file holds what this process did before */
 static bool begun;  /* it is there, and is not to be emptied */
 
-/* The thread that writes, and who asks it to. It holds the file in a descriptor table of its own: the host neither sees
- * the file among its own nor closes it, and may since have changed its root or its user. */
-enum { NOBODY, IDLE, ASKED };
+/* The thread that writes, and what is asked of it. It holds the file in a descriptor table of its own: the host neither
+ * sees the file among its own nor closes it, and may since have changed its root or its user. */
+enum { NOBODY, IDLE, ASKED, DONE };
 static _Atomic uint32_t writer_state; /* of that thread */
 static int writer_output;             /* in its table; -1: why is in writer_errno */
 static int writer_errno;
@@ -153,7 +158,7 @@ static void writer_thread(void *unused)
     while (capture && (state = atomic_load(&writer_state)) != NOBODY) {
         if (state == ASKED) {
             write_once();
-            atomic_store(&writer_state, IDLE);
+            atomic_store(&writer_state, DONE);
             lock_wake_word(&writer_state);
         } else {
             lock_wait_word(&writer_state, state, -1);
@@ -161,26 +166,62 @@ static void writer_thread(void *unused)
     }
 }
 
-/* Of several threads that end the process at once one asks, and all wait. */
-static void write_profile(void)
+/* Of several threads that end the process at once one asks, and all wait. Not a second time while the first goes on to
+ * end the process: that would leave a writer behind which is just about to replace the file. True for who asked.
+ * Signals wait too: those of a busy host would end the waiting early. */
+static bool write_profile(void)
 {
-    uint32_t idle = IDLE;
+    uint32_t idle = IDLE, asked = ASKED;
+    sigset_t all, before;
     if (!capture)
-        return;
+        return false;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     bool mine = atomic_compare_exchange_strong(&writer_state, &idle, ASKED);
     if (mine)
         lock_wake_word(&writer_state);
     for (int i = 0; i < 2 && atomic_load(&writer_state) == ASKED; i++) /* a wait may end early, once */
         lock_wait_word(&writer_state, ASKED, WRITE_PATIENCE_NS);
+    atomic_compare_exchange_strong(&writer_state, &asked, DONE); /* nobody asks more of it */
     if (mine && failure[0])
         say("no profile in ", output_path, ": ", failure, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return mine;
+}
+
+/* exec has failed: what comes from now on is to be written too. */
+static void write_again(void)
+{
+    uint32_t done = DONE;
+    atomic_compare_exchange_strong(&writer_state, &done, IDLE);
+}
+
+/* Another thread that calls exit() meanwhile takes what handlers are left, and ends the process when there is none: so
+ * one is put back before writing takes its time. A spare one covers the moment in between. More would need a second
+ * block of libc's table, which such threads free under each other. */
+#define SPARE_HANDLERS 2
+
+static bool is_written(void)
+{
+    uint32_t state = atomic_load(&writer_state);
+    return !hooks_are_for_here() || !capture || (state != IDLE && state != ASKED);
 }
 
 /* What follows exit(). Registered first, so it runs last: the host's own exit handlers are in the profile. */
 static void at_exit(void)
 {
-    if (hooks_are_for_here())
-        write_profile();
+    if (is_written())
+        return;
+    atexit(at_exit);
+    write_profile();
+}
+
+static void at_quick_end(void)
+{
+    if (is_written())
+        return;
+    at_quick_exit(at_quick_end);
+    write_profile();
 }
 
 static enum status start_writer(struct reason *why)
@@ -218,7 +259,7 @@ static void go_on(void)
 }
 
 static const struct hook_events events = {
-    .ending = write_profile, .secluding = go_quiet, .resting = rest, .rested = go_on};
+    .ending = write_profile, .not_ended = write_again, .secluding = go_quiet, .resting = rest, .rested = go_on};
 
 /* --- at the start ----------------------------------------------------------------------------------------------- */
 
@@ -237,12 +278,32 @@ static enum status start_recording(struct reason *why)
     return status;
 }
 
+/* A child asks for the address that its parent serves on, and goes up from there. */
+static enum status serve_on_next_port(struct reason *why)
+{
+    const char *colon = strrchr(run.http, ':'), *digits = colon ? colon + 1 : run.http;
+    int port = strcmp(run.http, "1") == 0 ? DEFAULT_PORT : atoi(digits), host_n = (int)(digits - run.http);
+    enum status status = STATUS_IN_USE;
+    for (int more = 1; status == STATUS_IN_USE && more <= PORTS_TRIED && port + more <= 65535; more++) {
+        char next[PATH_MAX];
+        snprintf(next, sizeof next, "%.*s%d", host_n, run.http, port + more);
+        status = server_start(SERVER_OUTSIDE, next, why);
+    }
+    return status;
+}
+
+static enum status serve(struct reason *why)
+{
+    enum status status = server_start(SERVER_OUTSIDE, run.http, why);
+    bool has_port = strncmp(run.http, "unix:", 5) != 0;
+    return status == STATUS_IN_USE && run.is_child && has_port ? serve_on_next_port(why) : status;
+}
+
 static void start_serving(void)
 {
     struct reason why = {0};
     char bound[256];
-    if (server_start(SERVER_OUTSIDE, run.http, &why) != STATUS_OK ||
-        server_address(SERVER_OUTSIDE, bound, sizeof bound) != STATUS_OK)
+    if (serve(&why) != STATUS_OK || server_address(SERVER_OUTSIDE, bound, sizeof bound) != STATUS_OK)
         say("not serving on ", run.http, ": ", why.text, NULL);
     else if (strncmp(bound, "unix:", 5) == 0)
         say("serving ", bound, NULL);
@@ -292,8 +353,10 @@ void run_start(const struct cprof_run *wanted, const struct hook_functions *next
     start();
     if (run.output) {
         signals_catch_fatal();
-        atexit(at_exit);
-        at_quick_exit(at_exit);
+        for (int i = 0; i < SPARE_HANDLERS; i++) {
+            atexit(at_exit);
+            at_quick_exit(at_quick_end);
+        }
     }
 }
 

@@ -1,11 +1,18 @@
 #include "base/say.h"
 
+#include "base/any/rawcall.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static char remembered[PATH_MAX];
@@ -36,6 +43,32 @@ static void add(struct line *l, const char *text)
     l->n += n;
 }
 
+static void take_back(int sig)
+{
+    struct timespec at_once = {0};
+    uint64_t one = UINT64_C(1) << (sig - 1);
+    rawcall4(SYS_rt_sigtimedwait, (long)(uintptr_t)&one, 0, (long)(uintptr_t)&at_once, sizeof one);
+}
+
+/* Nobody may be reading, the file be at its limit, the terminal be another job's: the host did not write, so the
+ * signals for that are not for it. */
+static void write_quietly(int fd, const char *text, size_t n)
+{
+    sigset_t ours, pending, before;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGPIPE);
+    sigaddset(&ours, SIGXFSZ);
+    sigaddset(&ours, SIGTTOU);
+    pthread_sigmask(SIG_BLOCK, &ours, &before);
+    sigpending(&pending);
+    ssize_t written = write(fd, text, n);
+    if (written < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE))
+        take_back(SIGPIPE);
+    if (written < 0 && errno == EFBIG && !sigismember(&pending, SIGXFSZ))
+        take_back(SIGXFSZ);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 void say(const char *text, ...)
 {
     struct line l = {.n = 0};
@@ -50,8 +83,7 @@ void say(const char *text, ...)
     va_end(more);
     l.text[l.n++] = '\n';
     int fd = remembered[0] ? open(remembered, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666) : -1;
-    ssize_t ignored = write(fd >= 0 ? fd : STDERR_FILENO, l.text, l.n);
-    (void)ignored;
+    write_quietly(fd >= 0 ? fd : STDERR_FILENO, l.text, l.n);
     if (fd >= 0)
         close(fd);
     errno = saved;

@@ -5,7 +5,7 @@
 #ifndef CPROF_BASE_SAY_H
 #define CPROF_BASE_SAY_H
 
-/* "cprof: ", the texts up to a NULL, and a line feed, in one write. */
+/* "cprof: ", the texts up to a NULL, and a line feed, in one write, which raises no signal. */
 void say(const char *text, ...) __attribute__((sentinel));
 
 /* The value of CPROF_LOG as it was at the start: "off", a file's name, or NULL. It is remembered because later the

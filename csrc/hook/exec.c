@@ -58,8 +58,7 @@ static int replace(const struct exec_call *call, char *const envp[], bool likely
 {
     bool here = hooks_are_for_here();
     int saved = errno;
-    if (here && likely)
-        hooks_tell_ending();
+    bool told = here && likely && hooks_tell_ending();
     bool changed = signals_before_exec();
     errno = saved;
     bool profiled = here ? profile_next_image : profile_children;
@@ -67,6 +66,8 @@ static int replace(const struct exec_call *call, char *const envp[], bool likely
     saved = errno;
     if (changed)
         signals_after_failed_exec();
+    if (told)
+        hooks_tell_not_ended();
     errno = saved;
     return result;
 }

@@ -42,11 +42,17 @@ bool hooks_are_for_here(void)
     return atomic_load(&here) == self();
 }
 
-void hooks_tell_ending(void)
+bool hooks_tell_ending(void)
 {
     const struct hook_events *events = atomic_load(&told);
-    if (events && events->ending && hooks_are_for_here())
-        events->ending();
+    return events && events->ending && hooks_are_for_here() && events->ending();
+}
+
+void hooks_tell_not_ended(void)
+{
+    const struct hook_events *events = atomic_load(&told);
+    if (events && events->not_ended)
+        events->not_ended();
 }
 
 void hooks_tell_secluding(void)

@@ -12,8 +12,10 @@
 #include <stdbool.h>
 
 struct hook_events {
-    /* This program image is about to end: by exec (which may yet fail), _exit or a fatal signal. Any context. */
-    void (*ending)(void);
+    /* This program image is about to end: by exec (which may yet fail), _exit or a fatal signal. True for the caller
+     * who is the first to say so, and who says it where the exec failed: then it has not ended. Any context. */
+    bool (*ending)(void);
+    void (*not_ended)(void);
     /* The host is about to restrict its system calls: afterwards ours may be its death. An ordinary context. */
     void (*secluding)(void);
     /* The host asks for what the kernel only grants to a process of one thread: ours must not be the reason that it
@@ -34,7 +36,9 @@ void hooks_start(const struct hook_functions *next, const struct hook_events *ev
 /* Is the calling process the one that was set up (or a child of its fork, where the pthread_atfork handlers ran)? */
 bool hooks_are_for_here(void);
 
-void hooks_tell_ending(void);
+/* True: hooks_tell_not_ended is wanted where it does not end after all. */
+bool hooks_tell_ending(void);
+void hooks_tell_not_ended(void);
 void hooks_tell_secluding(void);
 void hooks_tell_resting(void);
 void hooks_tell_rested(void);

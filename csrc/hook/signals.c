@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #define KERNEL_RESTORER 0x04000000 /* SA_RESTORER: what libc adds for the kernel, and shows when it is asked */
 
@@ -20,6 +22,11 @@ static struct sigaction shown[NSIG];
 static _Atomic bool catching;
 
 static _Atomic uint64_t interrupting; /* a bit for each signal of ours that siginterrupt was called for */
+
+static uint64_t bit_of(int sig)
+{
+    return UINT64_C(1) << (sig - 1);
+}
 
 static bool is_fatal(int sig)
 {
@@ -79,16 +86,21 @@ static bool is_catcher(const struct sigaction *action)
     return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_fatal;
 }
 
+static void tell_ending(void)
+{
+    hooks_tell_ending();
+}
+
 void signals_catch_fatal(void)
 {
     struct sigaction ours = catcher(), now;
     for (int sig = 1; sig <= SIGRTMAX; sig++) {
-        if (!is_fatal(sig) || __sigaction(sig, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) ||
-            now.sa_handler != SIG_DFL)
+        if (!is_fatal(sig) || __sigaction(sig, NULL, &now) != 0 || now.sa_handler != SIG_DFL)
             continue;
         shown[sig] = now;
         __sigaction(sig, &ours, NULL);
     }
+    claim_before_end(tell_ending);
     atomic_store(&catching, true);
 }
 
@@ -115,7 +127,7 @@ static struct sigaction as_shown(const struct sigaction *action, const struct si
 
 static int set_caught(int sig, const struct sigaction *action, struct sigaction *old)
 {
-    bool to_default = action && !(action->sa_flags & SA_SIGINFO) && action->sa_handler == SIG_DFL;
+    bool to_default = action && action->sa_handler == SIG_DFL;
     struct sigaction was, wanted = {0}, ours = catcher();
     if (action)
         wanted = *action;
@@ -127,6 +139,16 @@ static int set_caught(int sig, const struct sigaction *action, struct sigaction 
     if (to_default && hooks_are_for_here())
         shown[sig] = as_shown(&wanted, &was);
     return 0;
+}
+
+/* Where a signal begins to be ignored the kernel throws away what was pending. Of that, what pends for other threads is
+ * out of reach while ours stands. */
+static void throw_away_pending(int sig)
+{
+    struct timespec at_once = {0};
+    uint64_t one = bit_of(sig);
+    while (rawcall4(SYS_rt_sigtimedwait, (long)(uintptr_t)&one, 0, (long)(uintptr_t)&at_once, sizeof one) == sig)
+        ;
 }
 
 /* A child of vfork has handlers of its own but our memory: it sets its own, and is shown what the parent would be. */
@@ -141,6 +163,8 @@ static int set_prof(const struct sigaction *action, struct sigaction *old)
         __sigaction(SIGPROF, NULL, &installed);
         wanted = as_shown(&wanted, &installed);
         claim_show(&wanted);
+        if (wanted.sa_handler == SIG_IGN)
+            throw_away_pending(SIGPROF);
     } else if (action && hook_next->sigaction(SIGPROF, &wanted, NULL) != 0) {
         return -1;
     }
@@ -156,11 +180,6 @@ int signals_action(int sig, const struct sigaction *action, struct sigaction *ol
     if (sig == SIGPROF && tick_installed())
         return set_prof(action, old);
     return hook_next->sigaction(sig, action, old);
-}
-
-static uint64_t bit_of(int sig)
-{
-    return UINT64_C(1) << (sig - 1);
 }
 
 static hook_handler set_simply(int sig, hook_handler handler, int flags, bool blocks_itself)
@@ -202,10 +221,6 @@ hook_handler signals_set(int sig, hook_handler handler)
         signals_action(sig, NULL, &old);
     } else {
         struct sigaction action = {.sa_handler = handler};
-        if (handler == SIG_ERR) {
-            errno = EINVAL;
-            return SIG_ERR;
-        }
         if (signals_action(sig, &action, &old) != 0)
             return SIG_ERR;
         sigprocmask(SIG_UNBLOCK, &this, &before);
@@ -243,7 +258,7 @@ bool signals_before_exec(void)
     if (!tick_installed())
         return false;
     claim_shown(&host);
-    if ((host.sa_flags & SA_SIGINFO) || host.sa_handler != SIG_IGN)
+    if (host.sa_handler != SIG_IGN)
         return false;
     return __sigaction(SIGPROF, &ignore, NULL) == 0;
 }

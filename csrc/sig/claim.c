@@ -61,7 +61,7 @@ static void remember(const struct sigaction *found)
 {
     struct chain made = *chain_now();
     uint32_t n = made.n;
-    bool plain = !(found->sa_flags & SA_SIGINFO) && (found->sa_handler == SIG_DFL || found->sa_handler == SIG_IGN);
+    bool plain = found->sa_handler == SIG_DFL || found->sa_handler == SIG_IGN;
     if (plain)
         n = 0;                                                            /* nobody calls on from there */
     bool again = n && made.at[n - 1].sa_sigaction == found->sa_sigaction; /* perhaps with another mask */
@@ -111,22 +111,35 @@ static void set_mask_of(const struct sigaction *action, const ucontext_t *contex
     rawcall4(SYS_rt_sigprocmask, SIG_SETMASK, (long)(uintptr_t)&mask, 0, sizeof mask);
 }
 
+static void (*_Atomic before_end)(void);
+
+void claim_before_end(void (*tell)(void))
+{
+    atomic_store(&before_end, tell);
+}
+
 /* The default: the process ends by SIGPROF, as soon as this handler has returned and the signal is unblocked. */
 static void end_by_default(int sig)
 {
     struct sigaction fatal = {.sa_handler = SIG_DFL};
+    void (*tell)(void) = atomic_load(&before_end);
+    if (tell)
+        tell();
     __sigaction(sig, &fatal, NULL);
     rawcall4(SYS_tgkill, getpid(), rawcall4(SYS_gettid, 0, 0, 0, 0), sig, 0);
 }
 
+/* As the kernel does: "default" and "ignored" are that whatever the flags say, and only the handler is reset. */
 static void call(struct sigaction *to, int sig, siginfo_t *info, void *context)
 {
     struct sigaction action = *to;
+    if (action.sa_handler == SIG_IGN)
+        return;
     if (action.sa_flags & (int)SA_RESETHAND)
-        *to = (struct sigaction){.sa_handler = SIG_DFL};
+        to->sa_handler = SIG_DFL;
     if (action.sa_flags & SA_SIGINFO)
         action.sa_sigaction(sig, info, context);
-    else if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
+    else
         action.sa_handler(sig);
 }
 
@@ -140,7 +153,7 @@ void claim_pass_on(claim_handler *ours, int sig, siginfo_t *info, void *context)
     if (level >= n)
         return;
     struct sigaction *to = &chain->at[n - 1 - level];
-    bool is_default = !(to->sa_flags & SA_SIGINFO) && to->sa_handler == SIG_DFL;
+    bool is_default = to->sa_handler == SIG_DFL;
     if (is_default && level == 0 && stands)
         end_by_default(sig);
     if (is_default) /* or somebody calls ours as the one before: they would not have called the default */

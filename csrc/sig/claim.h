@@ -25,6 +25,9 @@ bool claim_stands(claim_handler *ours);
 void claim_shown(struct sigaction *host);
 void claim_show(const struct sigaction *host);
 
+/* Called, in the handler, when a SIGPROF that is not ours is about to end the process, as its default is. */
+void claim_before_end(void (*tell)(void));
+
 /* In our handler: this signal is not ours. */
 void claim_pass_on(claim_handler *ours, int sig, siginfo_t *info, void *context);
 
