@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from doors import Ended, Host, Hosts, Outcome, Workshop
 from harness import TARGETS, Running, compile_program
 
 Build = Callable[..., Path]
@@ -40,3 +41,24 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     yield run
     for target in running:
         target.kill()
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(tmp_path_factory.mktemp("hosts"))
+
+
+@pytest.fixture(scope="session")
+def bare_hosts() -> dict[Host, Ended]:
+    return {}
+
+
+@pytest.fixture
+def hosts(workshop: Workshop, start: Start, bare_hosts: dict[Host, Ended]) -> Hosts:
+    return Hosts(workshop, start, bare_hosts)
+
+
+@pytest.fixture
+def outcome(request: pytest.FixtureRequest, hosts: Hosts) -> Outcome:
+    """What by_every_door asked for: a host has ended by a door as it ends bare."""
+    return hosts.outcome(request.param)

@@ -1,276 +1,269 @@
 """cprof is a guest: a host does, says and returns the same with its threads sampled as without.
 
-Each program of tests/host/ is a host that a profiler ended, hung or changed. It runs twice, bare
-and sampled at 1,000 Hz or more, and both must print the same and end alike; what cprof itself
-answered wrongly is printed too.
+Each program of tests/host/ is a host that a profiler ended, hung or changed. It runs bare, and
+sampled at 1,000 Hz or more by every door that fits it (tests/doors.py); it must print the same and
+end alike. What cprof itself answered wrongly is printed too.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 import cprof
 from conftest import Start
-from harness import ROOT, Running, compile_program
-
-HOSTS = ROOT / "tests" / "host"
-HANG_S = 30.0
-
-BuildHost = Callable[..., Path]
-Unchanged = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def build_host(tmp_path_factory: pytest.TempPathFactory) -> BuildHost:
-    """build_host("name.c", flags=[...]) compiles tests/host/name.c once per session."""
-    done: dict[str, Path] = {}
-
-    def make(name: str, flags: Sequence[str] = (), **how: bool) -> Path:
-        if name not in done:
-            suffix = ".so" if "-shared" in flags else ""
-            output = tmp_path_factory.mktemp("host") / (Path(name).stem + suffix)
-            done[name] = compile_program(HOSTS / name, output, flags, **how)
-        return done[name]
-
-    return make
-
-
-def ended(target: Running) -> tuple[int, str]:
-    return target.wait(HANG_S), target.stdout()
-
-
-@pytest.fixture
-def unchanged(
-    build_host: BuildHost, start: Start, tmp_path_factory: pytest.TempPathFactory
-) -> Unchanged:
-    """unchanged("name.c", "case", *more) runs it bare and sampled, and gives the folder in which
-    the sampled one wrote."""
-
-    def run(name: str, case: str, *more: str) -> Path:
-        program = build_host(name)
-        bare = start(program, "bare", case, str(tmp_path_factory.mktemp("bare")), *more)
-        code, said = ended(bare)
-        assert code == 0 and said, f"the bare host itself ends with {code}\n{bare.stderr()}"
-        written = tmp_path_factory.mktemp("cprof")
-        sampled = start(program, "cprof", case, str(written), *more)
-        assert ended(sampled) == (code, said), sampled.stderr()[-8000:]
-        return written
-
-    return run
-
-
-def assert_sampled(profile: Path) -> cprof.Profile:
-    """Else a test proves nothing: nobody was there who could have done harm."""
-    loaded = cprof.load(profile)
-    assert loaded.total("samples") > 0, loaded.comments
-    return loaded
-
+from doors import (
+    ALL,
+    HOSTS,
+    LINKED,
+    Host,
+    Hosts,
+    Outcome,
+    Plugin,
+    assert_sampled,
+    by_every_door,
+    ended,
+)
+from harness import compile_program
 
 # Signals that hosts take, block and handle.
 
 
-@pytest.mark.parametrize("how", ["sigwait", "signalfd", "ppoll", "sigsuspend"])
-def test_a_thread_that_blocks_sigprof_never_gets_it(how: str, unchanged: Unchanged) -> None:
+@by_every_door("masked.c", "sigwait", "signalfd", "ppoll", "sigsuspend")
+def test_a_thread_that_blocks_sigprof_never_gets_it(outcome: Outcome) -> None:
     """Each wait of hosts that take their signals themselves was ended by our tick. Such a thread
     gets no timer, and the profile says that it is not covered."""
-    profile = assert_sampled(unchanged("masked.c", how) / "cpu.pb.gz")
+    profile = outcome.profile()
     assert any("SIGPROF blocked" in comment for comment in profile.comments), profile.comments
 
 
-def test_the_hosts_handler_runs_and_leaves_under_its_own_mask(unchanged: Unchanged) -> None:
+@by_every_door("masked.c", "late")
+def test_a_thread_that_blocks_sigprof_later_does_not_get_it(outcome: Outcome) -> None:
+    """Under a door that is there before the host, each thread has had ticks when it blocks all
+    signals: the next one stays pending, and is what sigwait returns."""
+    outcome.assert_sampled()
+
+
+@by_every_door("handlers.c", "mask")
+def test_the_hosts_handler_runs_and_leaves_under_its_own_mask(outcome: Outcome) -> None:
     """After a longjmp out of the host's handler all signals stayed blocked: those of our sa_mask,
     for good."""
-    assert_sampled(unchanged("handlers.c", "mask") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-def test_the_hosts_handler_may_probe_memory(unchanged: Unchanged) -> None:
+@by_every_door("handlers.c", "probe")
+def test_the_hosts_handler_may_probe_memory(outcome: Outcome) -> None:
     """Called under our mask, a handler that relies on its own SIGSEGV handler was killed."""
-    assert_sampled(unchanged("handlers.c", "probe") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-@pytest.mark.parametrize("how", ["raise", "timer"])
-def test_a_handler_left_by_longjmp_is_called_each_time(how: str, unchanged: Unchanged) -> None:
+@by_every_door("handlers.c", "raise", "timer")
+def test_a_handler_left_by_longjmp_is_called_each_time(outcome: Outcome) -> None:
     """What guards against calling each other for ever took the next signal for the one that had
     never come back: of ten one arrived."""
-    assert_sampled(unchanged("handlers.c", how) / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-@pytest.mark.parametrize("how", ["chain", "chain_meanwhile", "chain_legacy"])
-def test_a_later_handler_may_call_ours(how: str, unchanged: Unchanged) -> None:
+@by_every_door("handlers.c", "chain", "chain_meanwhile", "chain_legacy")
+def test_a_later_handler_may_call_ours(outcome: Outcome) -> None:
     """A handler put over ours called ours as the one before, and ours applied the default: the end
     of the process. One by signal() passes on one argument, and garbage for the others."""
-    assert_sampled(unchanged("handlers.c", how) / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-def test_both_handlers_of_a_host_keep_being_called(unchanged: Unchanged) -> None:
+@by_every_door("handlers.c", "sandwich")
+def test_both_handlers_of_a_host_keep_being_called(outcome: Outcome) -> None:
     """A first handler, ours, a second one that chains, ours again: the first was never called any
     more."""
-    assert_sampled(unchanged("handlers.c", "sandwich") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-def test_waits_for_moments_are_not_cut_short(unchanged: Unchanged) -> None:
-    assert_sampled(unchanged("waits.c", "moments") / "cpu.pb.gz")
+@by_every_door("waits.c", "moments")
+def test_waits_for_moments_are_not_cut_short(outcome: Outcome) -> None:
+    outcome.assert_sampled()
 
 
 # Forks.
 
 
-def test_a_child_may_use_the_loader(build_host: BuildHost, unchanged: Unchanged) -> None:
+@by_every_door("forks.c", "dlopen", more=(Plugin("heavy.c"),))
+def test_a_child_may_use_the_loader(outcome: Outcome) -> None:
     """A fork while the engine held the loader's lock: the child hung in its first dlopen."""
-    heavy = build_host("heavy.c", ["-shared", "-fPIC"], link=False, crash=False)
-    assert_sampled(unchanged("forks.c", "dlopen", str(heavy)) / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-def test_a_child_of_raw_fork_does_not_touch_its_parents_recording(unchanged: Unchanged) -> None:
+@by_every_door("forks.c", "raw")
+def test_a_child_of_raw_fork_does_not_touch_its_parents_recording(outcome: Outcome) -> None:
     """_Fork() runs no handlers: the child took its parent's recording for its own, stopped it and
     wrote it into the parent's file."""
-    folder = unchanged("forks.c", "raw")
-    assert_sampled(folder / "cpu.pb.gz")
-    assert_sampled(folder / "child.pb.gz")
+    outcome.assert_sampled()
+    if outcome.linked:
+        assert_sampled(outcome.folder / "child.pb.gz")
 
 
 # Memory.
 
 
-def test_an_allocator_may_ask_the_loader_under_its_lock(unchanged: Unchanged) -> None:
+@by_every_door("allocator.c", "asks_loader")
+def test_an_allocator_may_ask_the_loader_under_its_lock(outcome: Outcome) -> None:
     """We allocated under the loader's lock, the host asked the loader under its allocator's."""
-    assert_sampled(unchanged("allocator.c", "asks_loader") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-def test_an_allocation_that_fails_in_the_servers_thread_harms_nobody(unchanged: Unchanged) -> None:
+@by_every_door("allocator.c", "refuses_server")
+def test_an_allocation_that_fails_in_the_servers_thread_harms_nobody(outcome: Outcome) -> None:
     """The HTTP library used what it had not been given. Out of memory is an error to report, or a
     server that ends. (Naming is libdw's, which has no such promise: docs/host.md.)"""
-    assert_sampled(unchanged("allocator.c", "refuses_server") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
 # Descriptors.
 
 
-@pytest.mark.parametrize("when", ["zero", "zero_written"])
-def test_the_lowest_free_descriptor_is_the_hosts(when: str, unchanged: Unchanged) -> None:
+@by_every_door("descriptors.c", "zero", "zero_written")
+def test_the_lowest_free_descriptor_is_the_hosts(outcome: Outcome) -> None:
     """close(0), then open(): a daemon's new stdin got another number, because a scan of ours was
     open on 0 just then."""
-    unchanged("descriptors.c", when)
 
 
-def test_the_hosts_files_stay_open(unchanged: Unchanged) -> None:
+@by_every_door("descriptors.c", "own")
+def test_the_hosts_files_stay_open(outcome: Outcome) -> None:
     """The host closed a number of ours and got it for a file; we then closed it for the host."""
-    assert_sampled(unchanged("descriptors.c", "own") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-def test_a_descriptor_the_host_took_is_left_alone(unchanged: Unchanged) -> None:
+@by_every_door("descriptors.c", "taken")
+def test_a_descriptor_the_host_took_is_left_alone(outcome: Outcome) -> None:
     """The host closed everything and its database got the number of our output: the profile was
     written over it, and the file closed."""
-    assert_sampled(unchanged("descriptors.c", "taken") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-def test_a_full_descriptor_table_ends_nobody(unchanged: Unchanged) -> None:
+@by_every_door("descriptors.c", "full")
+def test_a_full_descriptor_table_ends_nobody(outcome: Outcome) -> None:
     """The HTTP library calls exit() where it cannot have a socket pair."""
-    unchanged("descriptors.c", "full")
+
+
+@by_every_door("descriptors.c", "closed", "closed_range", "dup2", doors=ALL)
+def test_the_hosts_listener_gets_all_its_connections(outcome: Outcome) -> None:
+    """A host closed 3..63 and opened its own listener: 20 of 20 connections went to our accept
+    loop, which held the number. (A linked one closes the profile's descriptor too.)"""
+    if not outcome.linked:
+        outcome.assert_sampled()
+
+
+@by_every_door("descriptors.c", "standard", doors=ALL)
+def test_standard_descriptors_are_the_hosts_to_open(outcome: Outcome) -> None:
+    outcome.assert_sampled()
 
 
 # Limits.
 
 
-def test_signal_queue_slots_are_left_for_the_host(unchanged: Unchanged) -> None:
+@by_every_door("limits.c", "sigpending")
+def test_signal_queue_slots_are_left_for_the_host(outcome: Outcome) -> None:
     """A timer per thread took all that RLIMIT_SIGPENDING allows: timer_create and sigqueue of the
     host failed."""
-    profile = assert_sampled(unchanged("limits.c", "sigpending") / "cpu.pb.gz")
+    profile = outcome.profile()
     assert any("RLIMIT_SIGPENDING" in comment for comment in profile.comments), profile.comments
 
 
-def test_a_file_size_limit_gives_an_error(unchanged: Unchanged) -> None:
+@by_every_door("limits.c", "fsize")
+def test_a_file_size_limit_gives_an_error(outcome: Outcome) -> None:
     """SIGXFSZ, which a program without such a limit in mind does not handle, ended the host."""
-    unchanged("limits.c", "fsize")
 
 
 # Stacks.
 
 
-def test_small_default_stacks_can_serve(
-    build_host: BuildHost, start: Start, tmp_path: Path
-) -> None:
+def test_small_default_stacks_can_serve(hosts: Hosts, start: Start, tmp_path: Path) -> None:
     """Our threads took the host's default size, and libdw keeps whole line tables on the stack."""
-    target = start(build_host("stacks.c"), "cprof", "small_default", str(tmp_path))
+    program = hosts.workshop.program(Host("stacks.c", "small_default"), LINKED)
+    target = start(program, "cprof", "small_default", str(tmp_path))
     profile = cprof.fetch(target.url(), "cpu", seconds=1)
     assert profile.total("samples") > 0
     assert target.stop() == 0
 
 
-def test_a_caller_with_a_small_stack_can_stop(unchanged: Unchanged) -> None:
+@by_every_door("stacks.c", "small_caller")
+def test_a_caller_with_a_small_stack_can_stop(outcome: Outcome) -> None:
     """Names were looked for on the stack of the thread that called cprof_cpu_stop."""
-    assert_sampled(unchanged("stacks.c", "small_caller") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-def test_a_small_alternate_stack_is_not_used(unchanged: Unchanged) -> None:
+@by_every_door("stacks.c", "small_alternate")
+def test_a_small_alternate_stack_is_not_used(outcome: Outcome) -> None:
     """With SA_ONSTACK our handler overran an alternate stack of MINSIGSTKSZ bytes that the host
     itself never used."""
-    assert_sampled(unchanged("stacks.c", "small_alternate") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-@pytest.mark.parametrize("kind", ["deep", "wrong", "switched"])
-def test_strange_stacks_are_walked_safely(kind: str, unchanged: Unchanged) -> None:
+@by_every_door("stacks.c", "deep", "wrong", "switched")
+def test_strange_stacks_are_walked_safely(outcome: Outcome) -> None:
     """100,000 frames; frame pointers into nowhere; coroutines on stacks of their own."""
-    assert_sampled(unchanged("stacks.c", kind) / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
 # Threads.
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the thread pointer is set otherwise")
-def test_a_thread_without_a_thread_pointer_survives(unchanged: Unchanged) -> None:
+@by_every_door("threads.c", "cloned", returns=False)
+def test_a_thread_without_a_thread_pointer_survives(outcome: Outcome) -> None:
     """A tick on a thread that clone() made for another runtime used errno, which is a
     thread-local."""
-    assert_sampled(unchanged("threads.c", "cloned") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-def test_a_jailed_thread_finishes(unchanged: Unchanged) -> None:
+@by_every_door("threads.c", "jailed")
+def test_a_jailed_thread_finishes(outcome: Outcome) -> None:
     """Under seccomp's strict mode the reads of our handler killed the thread, inside a slot of the
     ring: no later recording got past it."""
-    folder = unchanged("threads.c", "jailed")
-    assert_sampled(folder / "cpu.pb.gz")
-    assert_sampled(folder / "later.pb.gz")
+    outcome.assert_sampled()
+    if outcome.linked:
+        assert_sampled(outcome.folder / "later.pb.gz")
 
 
-def test_a_thread_cancelled_in_a_call_leaves_no_lock(unchanged: Unchanged) -> None:
+@by_every_door("threads.c", "cancelled_in_call")
+def test_a_thread_cancelled_in_a_call_leaves_no_lock(outcome: Outcome) -> None:
     """pthread_cancel ended a thread inside cprof_serve, and fork waited for its lock for ever."""
-    assert_sampled(unchanged("threads.c", "cancelled_in_call") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-def test_threads_may_be_cancelled_at_any_instruction(unchanged: Unchanged) -> None:
+@by_every_door("threads.c", "cancelled_anywhere")
+def test_threads_may_be_cancelled_at_any_instruction(outcome: Outcome) -> None:
     """A handler that cancellation unwinds never finishes its slot in the ring."""
-    assert_sampled(unchanged("threads.c", "cancelled_anywhere") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
-def test_the_identity_may_change_while_sampled(unchanged: Unchanged) -> None:
+@by_every_door("threads.c", "identity")
+def test_the_identity_may_change_while_sampled(outcome: Outcome) -> None:
     """setgid() waits until each thread, ours too, has answered a signal of the library's."""
-    assert_sampled(unchanged("threads.c", "identity") / "cpu.pb.gz")
+    outcome.assert_sampled()
 
 
 # Ends.
 
 
-def test_exit_while_recording_and_serving(unchanged: Unchanged) -> None:
+@by_every_door("ends.c", "children")
+def test_exit_while_recording_and_serving(outcome: Outcome) -> None:
     """Our threads run on while the host's destructors do."""
-    unchanged("ends.c", "exit")
 
 
-def test_exec_while_recording(unchanged: Unchanged) -> None:
+@by_every_door("ends.c", "exec")
+def test_exec_while_recording(outcome: Outcome) -> None:
     """A tick that is pending across exec meets the default action: death by SIGPROF."""
-    unchanged("ends.c", "exec")
 
 
-def test_a_plugin_that_links_us_is_closed_and_opened_again(
-    build_host: BuildHost, start: Start, tmp_path: Path
-) -> None:
+def test_a_plugin_that_links_us_is_closed_and_opened_again(start: Start, tmp_path: Path) -> None:
     """libcprof.so went with the last dlclose, while the core recorded on: its next instance knew of
     nothing."""
-    plugin = build_host("recorder.c", ["-shared", "-fPIC"], crash=False)
-    program = build_host("reopened.c", ["-ldl"], link=False)
-    target = start(program, str(plugin), str(tmp_path / "cpu.pb.gz"))
-    assert ended(target) == (0, "6 recordings\n"), target.stderr()[-8000:]
-    assert_sampled(tmp_path / "cpu.pb.gz")
+    shared = ["-shared", "-fPIC"]
+    plugin = compile_program(HOSTS / "recorder.c", tmp_path / "recorder.so", shared, crash=False)
+    program = compile_program(HOSTS / "reopened.c", tmp_path / "reopened", ["-ldl"], link=False)
+    profile = tmp_path / "cpu.pb.gz"
+    came = ended(start(program, str(plugin), str(profile)), profile, [])
+    assert came.said() == (0, "6 recordings\n"), came.err[-8000:]
+    assert_sampled(profile)

@@ -1,8 +1,11 @@
 /* Hosts that know which numbers their descriptors have: POSIX promises the lowest that is free. */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "host.h"
@@ -14,6 +17,8 @@
 #define LOOKS         100
 #define SMALL_TABLE   24
 #define LOWEST_OPENED 3
+#define LAST_CLOSED   1023
+#define CONNECTIONS   20
 
 static const char host_data[] = "the host's own data, which nobody else may change";
 
@@ -222,12 +227,132 @@ static void table_is_full(void)
     printf("alive\n");
 }
 
+/* The server of a linked host; others have one from outside, or none. */
+static void sample_and_serve(void)
+{
+    host_sample();
+    if (host_sampled && HOST_CALLS)
+        host_expect("cprof_serve", cprof_serve("127.0.0.1:0"), CPROF_OK);
+}
+
+static int listen_somewhere(struct sockaddr_in *at)
+{
+    socklen_t n = sizeof *at;
+    int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    *at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (bind(s, (struct sockaddr *)at, n) != 0 || listen(s, CONNECTIONS) != 0 ||
+        getsockname(s, (struct sockaddr *)at, &n))
+        perror("listen");
+    return s;
+}
+
+static void *connect_again_and_again(void *arg)
+{
+    for (int i = 0; i < CONNECTIONS; i++) {
+        int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (connect(s, arg, sizeof(struct sockaddr_in)) != 0 || send(s, "hello", 5, MSG_NOSIGNAL) != 5)
+            perror("connect");
+        shutdown(s, SHUT_WR);
+        for (char c; read(s, &c, 1) > 0;)
+            ;
+        close(s);
+    }
+    return NULL;
+}
+
+/* An accept loop of another owner would take them away. */
+static void print_arrivals(int listener, struct sockaddr_in *at)
+{
+    int arrived = 0;
+    struct timeval patience = {.tv_sec = HOST_GIVE_UP_S};
+    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    pthread_t client = host_thread(connect_again_and_again, at);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        char text[8] = "";
+        int s = accept(listener, NULL, NULL);
+        if (s < 0)
+            break;
+        arrived += read(s, text, sizeof text) == 5 && strcmp(text, "hello") == 0;
+        close(s);
+        host_burn(0.005);
+    }
+    pthread_join(client, NULL);
+    printf("%d of %d connections arrived\n", arrived, CONNECTIONS);
+}
+
+/* What daemons do at their start. */
+static void everything_is_closed(void)
+{
+    struct sockaddr_in at;
+    sample_and_serve();
+    for (int fd = LOWEST_OPENED; fd <= LAST_CLOSED; fd++)
+        close(fd);
+    int listener = listen_somewhere(&at);
+    printf("the listener is %d\n", listener);
+    print_arrivals(listener, &at);
+    if (host_sampled && HOST_CALLS)
+        cprof_close(); /* what was its descriptors' number may be this host's now */
+    print_arrivals(listener, &at);
+}
+
+/* The same by one call, beyond all that is open. */
+static void the_range_is_closed(void)
+{
+    struct sockaddr_in at;
+    sample_and_serve();
+    printf("close_range: %d\n", close_range(LOWEST_OPENED, ~0U, 0));
+    int listener = listen_somewhere(&at);
+    printf("the listener is %d\n", listener);
+    print_arrivals(listener, &at);
+}
+
+/* Each number that is open and not its own becomes the host's listener. */
+static void listener_takes_all_numbers(void)
+{
+    struct sockaddr_in at;
+    int fds[MANY];
+    sample_and_serve();
+    int n = list_descriptors(fds);
+    int listener = listen_somewhere(&at);
+    for (int i = 0; i < n; i++)
+        if (fds[i] != listener && dup2(listener, fds[i]) != fds[i])
+            perror("dup2");
+    print_arrivals(listener, &at);
+    struct stat was, is;
+    fstat(listener, &was);
+    for (int i = 0; i < n; i++)
+        if (fstat(fds[i], &is) != 0 || is.st_ino != was.st_ino)
+            printf("a copy of the listener is gone\n");
+    printf("all copies are still there\n");
+}
+
+/* 0, 1 and 2 are closed when it starts: what opens a file first must not become its standard output. */
+static void standard_ones_are_closed(void)
+{
+    int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 100);
+    for (int fd = 0; fd <= 2; fd++)
+        close(fd);
+    sample_and_serve();
+    host_burn(0.1);
+    int first = open("/dev/null", O_RDWR), second = open("/dev/null", O_RDWR), third = open("/dev/null", O_RDWR);
+    host_burn(0.1);
+    dup2(out, STDOUT_FILENO);
+    printf("opened %d %d %d\n", first, second, third);
+}
+
 int main(int argc, char **argv)
 {
     const struct host_case cases[] = {
-        {"zero", zero_is_free},       {"zero_written", zero_is_free_while_profiles_are_written},
-        {"own", own_files_stay_open}, {"taken", numbers_are_taken},
-        {"full", table_is_full},      {NULL, NULL},
+        {"zero", zero_is_free},
+        {"zero_written", zero_is_free_while_profiles_are_written},
+        {"own", own_files_stay_open},
+        {"taken", numbers_are_taken},
+        {"full", table_is_full},
+        {"closed", everything_is_closed},
+        {"closed_range", the_range_is_closed},
+        {"dup2", listener_takes_all_numbers},
+        {"standard", standard_ones_are_closed},
+        {NULL, NULL},
     };
     return host_main(argc, argv, cases);
 }

@@ -10,12 +10,21 @@
 static sigjmp_buf away;
 static volatile sig_atomic_t calls;
 
+static void take_sigprof(const struct sigaction *action, struct sigaction *old)
+{
+    host_wait_for_door();
+    sigaction(SIGPROF, action, old);
+}
+
 static void catch_by(int sig, void (*handler)(int), int flags, int also_blocked)
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
     if (also_blocked)
         sigaddset(&action.sa_mask, also_blocked);
-    sigaction(sig, &action, NULL);
+    if (sig == SIGPROF)
+        take_sigprof(&action, NULL);
+    else
+        sigaction(sig, &action, NULL);
 }
 
 /* Opens and closes a window: from here on our handler stands over the host's. */
@@ -144,7 +153,7 @@ static void on_prof_chaining(int sig, siginfo_t *info, void *context)
 static void catch_chaining(void)
 {
     struct sigaction action = {.sa_sigaction = on_prof_chaining, .sa_flags = SA_SIGINFO | SA_RESTART};
-    sigaction(SIGPROF, &action, &next);
+    take_sigprof(&action, &next);
 }
 
 static void raise_some(void)
@@ -215,12 +224,137 @@ static void sandwich(void)
     print_both("third recording");
 }
 
+static volatile sig_atomic_t own_ticks;
+
+static void on_own_tick(int sig)
+{
+    (void)sig;
+    own_ticks++;
+}
+
+/* A profiler of the host's own, by ITIMER_PROF: as many ticks as the CPU time it used. */
+static void print_own_ticks(const char *when)
+{
+    const struct itimerval each = {{0, 10000}, {0, 10000}}, none = {{0, 0}, {0, 0}};
+    own_ticks = 0;
+    setitimer(ITIMER_PROF, &each, NULL);
+    host_burn(0.3);
+    setitimer(ITIMER_PROF, &none, NULL);
+    const char *number = own_ticks < 9 ? "too few" : own_ticks > 90 ? "too many" : "as many as there should be";
+    printf("%s: own ticks %s\n", when, number);
+    fprintf(stderr, "%s: %d\n", when, (int)own_ticks);
+}
+
+static void counts_own_ticks(void)
+{
+    catch_by(SIGPROF, on_own_tick, SA_RESTART, 0);
+    host_sample();
+    print_own_ticks("installed before");
+    host_stop();
+    print_own_ticks("not sampled");
+    host_sample();
+    catch_by(SIGPROF, on_own_tick, SA_RESTART, 0);
+    host_burn(0.2);
+    print_own_ticks("installed after");
+    host_stop();
+}
+
+static const char *name_of(const struct sigaction *action)
+{
+    if (action->sa_handler == SIG_DFL)
+        return "default";
+    if (action->sa_handler == SIG_IGN)
+        return "ignored";
+    return action->sa_handler == on_own_tick ? "the host's" : "somebody else's";
+}
+
+static void print_disposition(const char *when)
+{
+    struct sigaction is;
+    sigaction(SIGPROF, NULL, &is);
+    printf("%s: %s, flags %#x\n", when, name_of(&is), (unsigned)is.sa_flags & ~0x04000000U);
+}
+
+/* What the host set is what it is told: libraries restore what they found. */
+static void asks_what_it_set(void)
+{
+    const struct sigaction own = {.sa_handler = on_own_tick, .sa_flags = SA_RESTART},
+                           standard = {.sa_handler = SIG_DFL};
+    struct sigaction old, again;
+    host_sample();
+    print_disposition("never set");
+    sigaction(SIGPROF, &own, &old);
+    printf("set, before: %s\n", name_of(&old));
+    print_disposition("set");
+    host_burn(0.1);
+    print_disposition("later");
+    sigaction(SIGPROF, &old, &again);
+    printf("put back, before: %s\n", name_of(&again));
+    print_disposition("put back");
+    sigaction(SIGPROF, &standard, NULL);
+    printf("signal() gives %s\n", signal(SIGPROF, on_own_tick) == SIG_DFL ? "default" : "something else");
+    host_stop();
+}
+
+/* Put back to what kills, or ignored: a tick that comes then must not be what the host set. */
+static void sets(void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler};
+    for (int i = 0; i < 6; i++) {
+        host_sample();
+        host_burn(0.01);
+        sigaction(SIGPROF, &action, NULL);
+        host_burn(0.02);
+        if (host_sampled && HOST_CALLS)
+            cprof_cpu_stop();
+    }
+    printf("alive\n");
+}
+
+static void sets_default(void)
+{
+    sets(SIG_DFL);
+}
+
+static void sets_ignored(void)
+{
+    sets(SIG_IGN);
+}
+
+/* SIGPROF apart, which is the known one, and those that libc keeps for itself. */
+static void asks_for_all(void)
+{
+    host_sample();
+    for (int sig = 1; sig <= SIGRTMAX; sig++) {
+        struct sigaction is;
+        if (sig == SIGPROF || sigaction(sig, NULL, &is) != 0)
+            continue;
+        if (is.sa_handler != SIG_DFL)
+            printf("%d: %s, flags %#x\n", sig, is.sa_handler == SIG_IGN ? "ignored" : "a handler",
+                   (unsigned)is.sa_flags);
+    }
+    print_mask("the main thread");
+    printf("asked\n");
+    host_stop();
+}
+
 int main(int argc, char **argv)
 {
     const struct host_case cases[] = {
-        {"mask", mask_after_longjmp},       {"probe", probes_memory}, {"raise", leaves_by_raise},
-        {"timer", leaves_by_timer},         {"chain", chains_after},  {"chain_meanwhile", chains_meanwhile},
-        {"chain_legacy", chains_by_signal}, {"sandwich", sandwich},   {NULL, NULL},
+        {"mask", mask_after_longjmp},
+        {"probe", probes_memory},
+        {"raise", leaves_by_raise},
+        {"timer", leaves_by_timer},
+        {"chain", chains_after},
+        {"chain_meanwhile", chains_meanwhile},
+        {"chain_legacy", chains_by_signal},
+        {"sandwich", sandwich},
+        {"itimer", counts_own_ticks},
+        {"asks", asks_what_it_set},
+        {"default", sets_default},
+        {"ignored", sets_ignored},
+        {"all", asks_for_all},
+        {NULL, NULL},
     };
     return host_main(argc, argv, cases);
 }

@@ -1,5 +1,6 @@
 /* Hosts with small limits: what cprof takes for itself must leave enough for the host, and no limit may end it. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -67,11 +68,150 @@ static void short_files(void)
     printf("alive, SIGXFSZ %s\n", sigismember(&pending, SIGXFSZ) ? "pending" : "not pending");
 }
 
+static _Atomic int worked;
+
+static void *work_a_little(void *arg)
+{
+    host_burn(0.05);
+    worked++;
+    return arg;
+}
+
+static void print_work(const char *under)
+{
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        threads[i] = host_thread(work_a_little, NULL);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    printf("%s: %d threads worked\n", under, worked);
+}
+
+static void set_limit(int what, rlim_t value)
+{
+    struct rlimit limit;
+    getrlimit(what, &limit);
+    limit.rlim_cur = value;
+    if (setrlimit(what, &limit) != 0)
+        perror("setrlimit");
+}
+
+/* Set by the host itself; `sh -c "ulimit ...; exec cprof run ..."` is a test of its own. */
+static void few_descriptors(void)
+{
+    set_limit(RLIMIT_NOFILE, 16);
+    host_sample();
+    print_work("RLIMIT_NOFILE");
+    int fds[16], n = 0;
+    while (n < 16 && (fds[n] = open("/dev/null", O_RDONLY)) >= 0)
+        n++;
+    printf("%s\n", n >= 16 - 3 - 5 ? "enough are left" : "too few are left");
+    while (n > 0)
+        close(fds[--n]);
+    host_stop();
+}
+
+static void few_processes(void)
+{
+    host_sample();
+    pthread_t early = host_thread(work_a_little, NULL);
+    set_limit(RLIMIT_NPROC, 1);
+    pthread_join(early, NULL);
+    host_burn(0.1);
+    if (host_sampled && HOST_CALLS)
+        cprof_cpu_stop(); /* no thread to be had for it, where the user is not root */
+    printf("RLIMIT_NPROC: alive\n");
+}
+
+static void little_address_space(void)
+{
+    size_t pages = 0;
+    host_sample();
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (!f || fscanf(f, "%zu", &pages) != 1)
+        perror("statm");
+    fclose(f);
+    set_limit(RLIMIT_AS, (pages + 1024) * 4096);
+    host_burn(0.2);
+    void *volatile p = malloc((size_t)256 << 20);
+    printf("RLIMIT_AS: malloc %s\n", p ? "given" : strerrorname_np(errno));
+    set_limit(RLIMIT_AS, RLIM_INFINITY);
+    host_stop();
+}
+
+static void tiny_main_stack(void)
+{
+    set_limit(RLIMIT_STACK, 64 << 10);
+    host_sample();
+    print_work("RLIMIT_STACK, 64 KiB");
+    host_stop();
+}
+
+static void unlimited_stack(void)
+{
+    set_limit(RLIMIT_STACK, RLIM_INFINITY);
+    host_sample();
+    print_work("RLIMIT_STACK, none");
+    host_stop();
+}
+
+static void no_core(void)
+{
+    set_limit(RLIMIT_CORE, 0);
+    set_limit(RLIMIT_MEMLOCK, 0);
+    set_limit(RLIMIT_MSGQUEUE, 0);
+    host_sample();
+    print_work("RLIMIT_CORE, MEMLOCK, MSGQUEUE");
+    struct rlimit is;
+    getrlimit(RLIMIT_CORE, &is);
+    printf("core %ld\n", (long)is.rlim_cur);
+    host_stop();
+}
+
+/* The kernel's own end of a process that computes too long: SIGXCPU. */
+static void on_cpu_limit(int sig)
+{
+    printf("signal %d\n", sig);
+    fflush(stdout);
+    _exit(0);
+}
+
+static void little_cpu_time(void)
+{
+    struct rlimit limit = {1, 20};
+    signal(SIGXCPU, on_cpu_limit);
+    host_sample();
+    setrlimit(RLIMIT_CPU, &limit);
+    for (;;)
+        work_units(1);
+}
+
+/* No signal may be queued at all: nothing can be sampled by timers, and nothing may break. */
+static void no_queue(void)
+{
+    if (geteuid() == 0 && setuid((uid_t)(1000000 + getpid())) != 0)
+        perror("setuid");
+    prctl(PR_SET_DUMPABLE, 1);
+    set_limit(RLIMIT_SIGPENDING, 0);
+    if (host_sampled && HOST_CALLS)
+        cprof_cpu_start(STDERR_FILENO, HOST_HZ); /* may say that it cannot */
+    print_work("RLIMIT_SIGPENDING, none");
+    printf("raise: %d\n", signal(SIGUSR1, SIG_IGN) == SIG_ERR || raise(SIGUSR1));
+}
+
 int main(int argc, char **argv)
 {
     const struct host_case cases[] = {
         {"sigpending", few_queued_signals},
         {"fsize", short_files},
+        {"nofile", few_descriptors},
+        {"nproc", few_processes},
+        {"as", little_address_space},
+        {"stack", tiny_main_stack},
+        {"unlimited", unlimited_stack},
+        {"core", no_core},
+        {"cpu", little_cpu_time},
+        {"no_queue", no_queue},
         {NULL, NULL},
     };
     return host_main(argc, argv, cases);

@@ -1,0 +1,137 @@
+"""Processes: children, ends, daemons, jails and limits of hosts are what they are bare."""
+
+from __future__ import annotations
+
+from doors import ALL, LINKED, PYTHON, RUN, SERVED, Outcome, by_every_door
+
+# Children.
+
+
+@by_every_door("forks.c", "clean", doors=ALL)
+def test_a_child_has_nothing_of_its_parents(outcome: Outcome) -> None:
+    """By fork and by _Fork, which runs no handlers: no thread, no timer, no listener; and it can be
+    sampled anew."""
+    outcome.assert_sampled()
+
+
+@by_every_door("forks.c", "storm", doors=ALL)
+def test_a_thousand_children_of_several_threads_end_as_they_should(outcome: Outcome) -> None:
+    outcome.assert_sampled()
+
+
+@by_every_door("forks.c", "vfork", "clone")
+def test_a_child_on_its_parents_memory_changes_nothing(outcome: Outcome) -> None:
+    """A vfork child shares our thread-locals: what disarms for an exec disarmed the parent."""
+    outcome.assert_sampled()
+
+
+@by_every_door("forks.c", "library")
+def test_started_programs_see_the_same_world(outcome: Outcome) -> None:
+    """posix_spawn, popen, system: signals, descriptors and environment of the child as bare."""
+    outcome.assert_sampled()
+
+
+# Ends.
+
+QUIET = ("_exit", "quick_exit", "SIGKILL", "atexit")  # nobody is asked before
+WAYS = (
+    *("return", "exit", "_exit", "quick_exit", "handler", "atexit", "main_leaves", "all_leave"),
+    *("abort", "SIGTERM", "SIGKILL", "SIGSEGV", "SIGFPE", "SIGPIPE"),
+)
+
+
+@by_every_door(
+    "ends.c",
+    *WAYS,
+    doors=ALL,
+    more=("0.02",),
+    code=None,
+    crash=False,
+    returns=False,
+)
+def test_a_host_ends_as_it_ends(outcome: Outcome) -> None:
+    """From any thread, while others work: the same wait status, the same destructors in the same
+    order, and a profile where somebody was asked before."""
+    if outcome.host.door is RUN and outcome.host.case not in QUIET:
+        outcome.assert_sampled()
+
+
+def after(*seconds: str) -> dict[str, dict[str, tuple[str]]]:
+    return {f"after {s} s": {"more": (s,)} for s in seconds}
+
+
+@by_every_door(
+    "ends.c",
+    "exit",
+    "main_leaves",
+    doors=(LINKED,),
+    each=after("0", "0.001", "0.05"),
+    code=None,
+    crash=False,
+)
+def test_a_host_ends_at_any_moment_of_a_recording(outcome: Outcome) -> None:
+    pass
+
+
+@by_every_door(
+    "ends.c",
+    "exit",
+    "SIGTERM",
+    doors=(SERVED,),
+    each=after("0.001", "0.05", "1.02"),
+    code=None,
+    crash=False,
+)
+def test_a_host_ends_at_any_moment_of_a_served_profile(outcome: Outcome) -> None:
+    """While it starts, is taken, named, written and sent."""
+
+
+# Daemons.
+
+
+@by_every_door("daemons.c", "double_fork", "daemon", doors=ALL)
+def test_a_daemon_lives_as_bare(outcome: Outcome) -> None:
+    """It closed everything, and its own listener got the number of ours."""
+    outcome.assert_sampled()
+
+
+@by_every_door("daemons.c", "at_once", returns=False, doors=(RUN, SERVED, PYTHON))
+def test_a_daemons_first_process_ends_at_once(outcome: Outcome) -> None:
+    """Whoever started it waits for that one only."""
+
+
+# Jails.
+
+
+@by_every_door("jails.c", "prctl", "tsync", "strict", "polite", returns=False)
+def test_a_host_goes_into_its_jail(outcome: Outcome) -> None:
+    """A filter that kills for what the host does not need killed it for what we do."""
+
+
+@by_every_door("jails.c", "refused")
+def test_a_filter_that_is_refused_changes_nothing(outcome: Outcome) -> None:
+    outcome.assert_sampled()
+
+
+@by_every_door("jails.c", "unshare_before", "unshare_child", "unshare_thread")
+def test_a_host_leaves_its_namespaces(outcome: Outcome) -> None:
+    """Only a process of one thread may: nothing of ours runs before it is switched on."""
+    outcome.assert_sampled()
+
+
+# Limits.
+
+
+@by_every_door("limits.c", "nofile", "nproc", "as", "stack", "unlimited", "core")
+def test_small_limits_are_met(outcome: Outcome) -> None:
+    outcome.assert_sampled()
+
+
+@by_every_door("limits.c", "cpu", returns=False)
+def test_the_limit_of_cpu_time_is_the_hosts(outcome: Outcome) -> None:
+    """SIGXCPU comes to the host, on a thread of its own."""
+
+
+@by_every_door("limits.c", "no_queue")
+def test_without_a_signal_queue_nothing_is_sampled_and_nothing_breaks(outcome: Outcome) -> None:
+    pass
