@@ -47,7 +47,7 @@ DOOR_MAY_INCLUDE = {
 INTERCEPTED = {
     *("_exit", "_Exit", "execl", "execle", "execlp", "execv", "execve", "execveat", "execvp"),
     *("execvpe", "fexecve", "posix_spawn", "posix_spawnp", "prctl", "setns", "syscall"),
-    "unshare",
+    *("unshare", "sigprocmask", "pthread_sigmask"),
     *("sigaction", "sigignore", "siginterrupt", "signal", "bsd_signal", "ssignal"),
     *("sigset", "sysv_signal", "__sysv_signal"),
 }

@@ -180,7 +180,11 @@ static void go_quiet(void)
 
 __attribute__((constructor)) static void start(void)
 {
-    static const struct hook_events events = {.secluding = go_quiet, .resting = quiet_rest, .rested = quiet_resume};
+    static const struct hook_events events = {.secluding = go_quiet,
+                                              .blocking = cpu_thread_blocks,
+                                              .unblocked = cpu_thread_unblocked,
+                                              .resting = quiet_rest,
+                                              .rested = quiet_resume};
     got_configure(&events);
     const char *hz = secure_getenv("CPROF_CPU_HZ");
     if (hz)

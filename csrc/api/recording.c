@@ -1,6 +1,7 @@
 #include "api/recording.h"
 
 #include "api/finish.h"
+#include "base/any/mask.h"
 #include "base/atfork.h"
 #include "base/descriptor.h"
 #include "base/lock.h"
@@ -8,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -97,12 +97,12 @@ static enum status write_all(int fd, const char *bytes, size_t n, struct reason 
 static enum status write_quietly(int fd, const struct buf *bytes, struct reason *why)
 {
     static const int raised[] = {SIGPIPE, SIGXFSZ};
-    sigset_t both, before, pending;
+    sigset_t both, pending;
     sigemptyset(&both);
     for (size_t i = 0; i < sizeof raised / sizeof *raised; i++)
         sigaddset(&both, raised[i]);
     sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &both, &before);
+    uint64_t before = mask_change(SIG_BLOCK, MASK_OF(SIGPIPE) | MASK_OF(SIGXFSZ));
     enum status status = write_all(fd, bytes->data, bytes->len, why);
     for (size_t i = 0; i < sizeof raised / sizeof *raised; i++)
         if (sigismember(&pending, raised[i]))
@@ -111,7 +111,7 @@ static enum status write_quietly(int fd, const struct buf *bytes, struct reason 
     if (status)
         while (sigtimedwait(&both, NULL, &now) > 0 || errno == EINTR)
             ;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    mask_change(SIG_SETMASK, before);
     return status;
 }
 

@@ -2,6 +2,7 @@
 
 #include "api/quiet.h"
 
+#include "base/any/mask.h"
 #include "base/atfork.h"
 #include "base/helper.h"
 #include "base/lock.h"
@@ -172,11 +173,9 @@ static void writer_thread(void *unused)
 static bool write_profile(void)
 {
     uint32_t idle = IDLE, asked = ASKED;
-    sigset_t all, before;
     if (!capture)
         return false;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    uint64_t before = mask_change(SIG_SETMASK, MASK_ALL);
     bool mine = atomic_compare_exchange_strong(&writer_state, &idle, ASKED);
     if (mine)
         lock_wake_word(&writer_state);
@@ -185,7 +184,7 @@ static bool write_profile(void)
     atomic_compare_exchange_strong(&writer_state, &asked, DONE); /* nobody asks more of it */
     if (mine && failure[0])
         say("no profile in ", output_path, ": ", failure, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    mask_change(SIG_SETMASK, before);
     return mine;
 }
 
@@ -258,8 +257,13 @@ static void go_on(void)
         start_writer(&(struct reason){0});
 }
 
-static const struct hook_events events = {
-    .ending = write_profile, .not_ended = write_again, .secluding = go_quiet, .resting = rest, .rested = go_on};
+static const struct hook_events events = {.ending = write_profile,
+                                          .not_ended = write_again,
+                                          .secluding = go_quiet,
+                                          .blocking = cpu_thread_blocks,
+                                          .unblocked = cpu_thread_unblocked,
+                                          .resting = rest,
+                                          .rested = go_on};
 
 /* --- at the start ----------------------------------------------------------------------------------------------- */
 

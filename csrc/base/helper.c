@@ -1,5 +1,6 @@
 #include "base/helper.h"
 
+#include "base/any/mask.h"
 #include "base/any/rawcall.h"
 
 #include <errno.h>
@@ -36,9 +37,7 @@ static void settle_signals(void)
     plain.sa_handler = SIG_IGN;
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         __sigaction(ignored[i], &plain, NULL);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    mask_change(SIG_SETMASK, 0);
 }
 
 static int enter(void *arg)
@@ -82,14 +81,12 @@ int helper_execute(const char *path, const char *const argv[], const char *const
 int helper_run(int (*run)(void *arg), void *arg)
 {
     struct start s = {run, arg};
-    sigset_t all, before;
     int cancel_state;
-    sigfillset(&all);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    sigprocmask(SIG_SETMASK, &all, &before);
+    uint64_t before = mask_change(SIG_SETMASK, MASK_ALL);
     pid_t pid = clone(enter, helper_stack + sizeof helper_stack, CLONE_VM | CLONE_VFORK, &s);
     int result = pid < 0 ? -errno : wait_for(pid, __WCLONE);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    mask_change(SIG_SETMASK, before);
     pthread_setcancelstate(cancel_state, NULL);
     return result;
 }

@@ -1,11 +1,11 @@
 #include "base/say.h"
 
+#include "base/any/mask.h"
 #include "base/any/rawcall.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,19 +54,15 @@ static void take_back(int sig)
  * signals for that are not for it. */
 static void write_quietly(int fd, const char *text, size_t n)
 {
-    sigset_t ours, pending, before;
-    sigemptyset(&ours);
-    sigaddset(&ours, SIGPIPE);
-    sigaddset(&ours, SIGXFSZ);
-    sigaddset(&ours, SIGTTOU);
-    pthread_sigmask(SIG_BLOCK, &ours, &before);
+    sigset_t pending;
+    uint64_t before = mask_change(SIG_BLOCK, MASK_OF(SIGPIPE) | MASK_OF(SIGXFSZ) | MASK_OF(SIGTTOU));
     sigpending(&pending);
     ssize_t written = write(fd, text, n);
     if (written < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE))
         take_back(SIGPIPE);
     if (written < 0 && errno == EFBIG && !sigismember(&pending, SIGXFSZ))
         take_back(SIGXFSZ);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    mask_change(SIG_SETMASK, before);
 }
 
 void say(const char *text, ...)

@@ -1,5 +1,6 @@
 #include "base/thread.h"
 
+#include "base/any/mask.h"
 #include "base/atfork.h"
 #include "base/definition.h"
 #include "base/lock.h"
@@ -80,11 +81,10 @@ static _Atomic unsigned *find_libc_count(void)
     return believable ? count : NULL;
 }
 
-/* The creator is a thread that counts, or one of ours while others count: this cannot be the last. */
+/* The creator is a thread that counts, or one of ours while others count: this cannot be the last. It may come after
+ * the new thread has ended, and counted itself again: where the count is must be known before that. */
 static void do_not_count(void)
 {
-    if (!atomic_load(&libc_count))
-        atomic_store(&libc_count, find_libc_count());
     if (atomic_load(&libc_count))
         atomic_fetch_sub(atomic_load(&libc_count), 1);
 }
@@ -125,17 +125,16 @@ static const struct atfork_hooks fork_hooks = {.rank = LOCK_LEAF, .after_child =
 enum status thread_start(const char *name, void (*run)(void *), void *arg, struct reason *why)
 {
     atfork_register(&fork_hooks);
+    if (!atomic_load(&libc_count))
+        atomic_store(&libc_count, find_libc_count());
     struct start *s = malloc(sizeof *s);
     if (!s)
         return STATUS_NOMEM;
     *s = (struct start){.run = run, .arg = arg};
     strncpy(s->name, name, sizeof s->name - 1);
 
-    /* The new thread inherits the mask of its creator: block, create, restore. Through the library call, not
-     * the raw syscall: glibc keeps SIGSETXID and SIGCANCEL deliverable, without which setgid() hangs. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    /* The new thread inherits the mask of its creator: block, create, restore. */
+    uint64_t before = mask_change(SIG_SETMASK, MASK_ALL);
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -144,7 +143,7 @@ enum status thread_start(const char *name, void (*run)(void *), void *arg, struc
     atomic_fetch_add(&n_started, 1);
     int err = pthread_create(&t, &attr, trampoline, s);
     pthread_attr_destroy(&attr);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    mask_change(SIG_SETMASK, before);
     if (err) {
         atomic_fetch_sub(&n_started, 1);
         free(s);

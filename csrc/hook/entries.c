@@ -178,6 +178,16 @@ ENTRY_VISIBLE int ENTRY(siginterrupt)(int sig, int interrupts)
     return entries_now()->siginterrupt(sig, interrupts);
 }
 
+ENTRY_VISIBLE int ENTRY(sigprocmask)(int how, const sigset_t *set, sigset_t *old)
+{
+    return entries_now()->sigprocmask(how, set, old);
+}
+
+ENTRY_VISIBLE int ENTRY(pthread_sigmask)(int how, const sigset_t *set, sigset_t *old)
+{
+    return entries_now()->pthread_sigmask(how, set, old);
+}
+
 ENTRY_VISIBLE int ENTRY(prctl)(int option, ...)
 {
     va_list list;

@@ -45,6 +45,8 @@ ENTRY_VISIBLE hook_handler ENTRY(__sysv_signal)(int sig, hook_handler handler);
 ENTRY_VISIBLE hook_handler ENTRY(sigset)(int sig, hook_handler handler);
 ENTRY_VISIBLE int ENTRY(sigignore)(int sig);
 ENTRY_VISIBLE int ENTRY(siginterrupt)(int sig, int interrupts);
+ENTRY_VISIBLE int ENTRY(sigprocmask)(int how, const sigset_t *set, sigset_t *old);
+ENTRY_VISIBLE int ENTRY(pthread_sigmask)(int how, const sigset_t *set, sigset_t *old);
 ENTRY_VISIBLE int ENTRY(prctl)(int option, ...);
 ENTRY_VISIBLE int ENTRY(unshare)(int flags);
 ENTRY_VISIBLE int ENTRY(setns)(int fd, int kind);

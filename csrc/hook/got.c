@@ -45,17 +45,12 @@ struct redirection {
 
 /* _exit and posix_spawn matter to `cprof run` only. */
 static struct redirection redirections[] = {
-    GOES_ON(execve),        GOES_ON(execvpe),
-    GOES_ON(fexecve),       GOES_ON(execveat),
-    GOES_ON(sigaction),     GOES_ON(signal),
-    GOES_ON(sysv_signal),   GOES_ON(sigset),
-    GOES_ON(sigignore),     GOES_ON(siginterrupt),
-    GOES_ON(prctl),         GOES_ON(syscall),
-    GOES_ON(unshare),       GOES_ON(setns),
-    SAME_AS_OTHER(execv),   SAME_AS_OTHER(execvp),
-    SAME_AS_OTHER(execl),   SAME_AS_OTHER(execlp),
-    SAME_AS_OTHER(execle),  SAME_AS_OTHER(bsd_signal),
-    SAME_AS_OTHER(ssignal), SAME_AS_OTHER(__sysv_signal),
+    GOES_ON(execve),       GOES_ON(execvpe),          GOES_ON(fexecve),       GOES_ON(execveat),
+    GOES_ON(sigaction),    GOES_ON(signal),           GOES_ON(sysv_signal),   GOES_ON(sigset),
+    GOES_ON(sigignore),    GOES_ON(siginterrupt),     GOES_ON(prctl),         GOES_ON(syscall),
+    GOES_ON(sigprocmask),  GOES_ON(pthread_sigmask),  GOES_ON(unshare),       GOES_ON(setns),
+    SAME_AS_OTHER(execv),  SAME_AS_OTHER(execvp),     SAME_AS_OTHER(execl),   SAME_AS_OTHER(execlp),
+    SAME_AS_OTHER(execle), SAME_AS_OTHER(bsd_signal), SAME_AS_OTHER(ssignal), SAME_AS_OTHER(__sysv_signal),
 };
 
 #define N_REDIRECTIONS (sizeof redirections / sizeof *redirections)

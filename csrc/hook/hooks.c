@@ -4,6 +4,7 @@
 #include "base/atfork.h"
 #include "hook/alone.h"
 #include "hook/exec.h"
+#include "hook/masks.h"
 #include "hook/seclude.h"
 #include "hook/signals.h"
 
@@ -62,6 +63,20 @@ void hooks_tell_secluding(void)
         events->secluding();
 }
 
+void hooks_tell_blocking(void)
+{
+    const struct hook_events *events = atomic_load(&told);
+    if (events && events->blocking && hooks_are_for_here())
+        events->blocking();
+}
+
+void hooks_tell_unblocked(void)
+{
+    const struct hook_events *events = atomic_load(&told);
+    if (events && events->unblocked && hooks_are_for_here())
+        events->unblocked();
+}
+
 void hooks_tell_resting(void)
 {
     const struct hook_events *events = atomic_load(&told);
@@ -96,6 +111,8 @@ const struct hook_functions hook_functions = {
     .sigset = signals_set,
     .sigignore = signals_ignore,
     .siginterrupt = signals_interrupt,
+    .sigprocmask = masks_process,
+    .pthread_sigmask = masks_thread,
     .prctl = seclude_prctl,
     .syscall = seclude_syscall,
     .unshare = alone_unshare,

@@ -18,6 +18,9 @@ struct hook_events {
     void (*not_ended)(void);
     /* The host is about to restrict its system calls: afterwards ours may be its death. An ordinary context. */
     void (*secluding)(void);
+    /* The calling thread is about to block SIGPROF; it has unblocked it. Any context. */
+    void (*blocking)(void);
+    void (*unblocked)(void);
     /* The host asks for what the kernel only grants to a process of one thread: ours must not be the reason that it
      * does not. Afterwards they may come back. */
     void (*resting)(void);
@@ -40,6 +43,8 @@ bool hooks_are_for_here(void);
 bool hooks_tell_ending(void);
 void hooks_tell_not_ended(void);
 void hooks_tell_secluding(void);
+void hooks_tell_blocking(void);
+void hooks_tell_unblocked(void);
 void hooks_tell_resting(void);
 void hooks_tell_rested(void);
 

@@ -30,6 +30,8 @@ typedef void (*hook_handler)(int);
     HOOK(hook_handler, sigset, (int sig, hook_handler handler))                                                        \
     HOOK(int, sigignore, (int sig))                                                                                    \
     HOOK(int, siginterrupt, (int sig, int interrupts))                                                                 \
+    HOOK(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old))                                              \
+    HOOK(int, pthread_sigmask, (int how, const sigset_t *set, sigset_t *old))                                          \
     HOOK(int, prctl, (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d))                 \
     HOOK(int, unshare, (int flags))                                                                                    \
     HOOK(int, setns, (int fd, int kind))                                                                               \

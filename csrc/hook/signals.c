@@ -217,13 +217,13 @@ hook_handler signals_set(int sig, hook_handler handler)
     sigemptyset(&this);
     sigaddset(&this, sig);
     if (handler == SIG_HOLD) {
-        sigprocmask(SIG_BLOCK, &this, &before);
+        hook_next->sigprocmask(SIG_BLOCK, &this, &before);
         signals_action(sig, NULL, &old);
     } else {
         struct sigaction action = {.sa_handler = handler};
         if (signals_action(sig, &action, &old) != 0)
             return SIG_ERR;
-        sigprocmask(SIG_UNBLOCK, &this, &before);
+        hook_next->sigprocmask(SIG_UNBLOCK, &this, &before);
     }
     return sigismember(&before, sig) ? SIG_HOLD : old.sa_handler;
 }

@@ -387,6 +387,28 @@ void cpu_go_quiet(void)
     wake_engine();
 }
 
+/* The engine holds the lock for some microseconds at a time; where a thread of the host's that is in one of our calls
+ * was interrupted, its handler does not wait for itself for long. Then the tick comes as it would have without this. */
+#define MASK_PATIENCE_NS INT64_C(2000000)
+
+void cpu_thread_blocks(void)
+{
+    if (!lock_take_within(&cpu_lock, MASK_PATIENCE_NS))
+        return;
+    if (armed)
+        timers_pause(&timers, gettid());
+    lock_drop(&cpu_lock);
+}
+
+void cpu_thread_unblocked(void)
+{
+    if (!lock_take_within(&cpu_lock, MASK_PATIENCE_NS))
+        return;
+    if (armed)
+        timers_resume(&timers, gettid());
+    lock_drop(&cpu_lock);
+}
+
 void cpu_go_on(void)
 {
     lock_take(&cpu_lock);

@@ -62,6 +62,10 @@ bool cpu_window_visit(struct cpu_window *w, int64_t host_ns, int64_t within_ns,
 /* From inside a visit: the window begins anew. */
 void cpu_window_restart(struct cpu_window *w, int64_t host_ns);
 
+/* The calling thread is about to block SIGPROF, and has unblocked it again. Any context. */
+void cpu_thread_blocks(void);
+void cpu_thread_unblocked(void);
+
 /* No more ticks, and the engine's thread ends: windows stay as they are, and none can be opened, until cpu_go_on. */
 void cpu_go_quiet(void);
 void cpu_go_on(void);

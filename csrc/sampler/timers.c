@@ -1,6 +1,7 @@
 #include "sampler/timers.h"
 
 #include "base/any/random.h"
+#include "base/any/rawcall.h"
 #include "base/slab.h"
 #include "base/thread.h"
 #include "sampler/tasks.h"
@@ -90,7 +91,7 @@ static void try_arm(struct timers *t, struct timer_slot *slot)
 
 static void delete_timer(struct timer_slot *slot)
 {
-    if (slot->state == TIMER_ARMED)
+    if (slot->state == TIMER_ARMED || slot->state == TIMER_PAUSED)
         syscall(SYS_timer_delete, slot->id);
     slot->state = TIMER_BLOCKED;
 }
@@ -116,7 +117,10 @@ static struct timer_slot new_slot(struct timers *t, int32_t tid)
  * or have unblocked it. */
 static void look_after(struct timers *t, struct timer_slot *slot)
 {
-    if (slot->state != TIMER_ARMED) {
+    if (slot->state == TIMER_PAUSED) {
+        if (tasks_may_signal((uint32_t)slot->tid) == TASKS_YES) /* unblocked behind our back: siglongjmp */
+            timers_resume(t, slot->tid);
+    } else if (slot->state != TIMER_ARMED) {
         try_arm(t, slot);
     } else if (!timer_lives(slot)) {
         delete_timer(slot);
@@ -141,9 +145,11 @@ static void settle_unarmed(struct timers *t)
     t->blocked = t->refused = 0;
     for (size_t i = 0; i < t->n; i++) {
         struct timer_slot *slot = &t->at[i];
-        if (slot->state != TIMER_ARMED && slot->misses < MISSES_MAX)
+        if (slot->state == TIMER_PAUSED && slot->misses < MISSES_MAX)
+            slot->misses++;
+        else if (slot->state != TIMER_ARMED && slot->misses < MISSES_MAX)
             try_arm(t, slot);
-        t->blocked += slot->state == TIMER_BLOCKED && slot->misses == MISSES_MAX;
+        t->blocked += (slot->state == TIMER_BLOCKED || slot->state == TIMER_PAUSED) && slot->misses == MISSES_MAX;
         t->refused += slot->state == TIMER_REFUSED;
     }
 }
@@ -195,6 +201,40 @@ void timers_scan(struct timers *t, const struct vec_u32 *tids)
     if (t->scans++ % SCANS_PER_CHECKS == 0)
         look_after_some(t);
     settle_unarmed(t);
+}
+
+static struct timer_slot *slot_of(struct timers *t, int32_t tid)
+{
+    size_t low = 0, high = t->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (t->at[middle].tid < tid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < t->n && t->at[low].tid == tid ? &t->at[low] : NULL;
+}
+
+/* What the timer had sent is delivered when this system call returns. */
+void timers_pause(struct timers *t, int32_t tid)
+{
+    static const struct itimerspec never;
+    struct timer_slot *slot = slot_of(t, tid);
+    if (!slot || slot->state != TIMER_ARMED)
+        return;
+    rawcall4(SYS_timer_settime, slot->id, 0, (long)(uintptr_t)&never, 0);
+    slot->state = TIMER_PAUSED;
+}
+
+void timers_resume(struct timers *t, int32_t tid)
+{
+    struct timer_slot *slot = slot_of(t, tid);
+    if (!slot || slot->state != TIMER_PAUSED)
+        return;
+    start_timer(t, slot);
+    slot->state = TIMER_ARMED;
+    slot->misses = 0;
 }
 
 void timers_set_period(struct timers *t, uint32_t period_ns)

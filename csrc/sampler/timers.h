@@ -19,6 +19,7 @@
 
 enum timer_state {
     TIMER_ARMED,
+    TIMER_PAUSED,  /* its thread blocks SIGPROF for a while, and told us so */
     TIMER_BLOCKED, /* the thread must not be signalled: it blocks SIGPROF, or is in strict seccomp mode */
     TIMER_REFUSED, /* no timer to be had: RLIMIT_SIGPENDING, seccomp */
     TIMER_GONE,    /* the thread ended before it could be asked, or sleeps and cannot be asked */
@@ -50,6 +51,11 @@ struct timers {
 /* Arms every thread of tids (from tasks_list, which allocates and is asked before the lock is taken) that has no timer
  * yet, sweeps those of dead threads. */
 void timers_scan(struct timers *t, const struct vec_u32 *tids);
+
+/* Around the time for which thread tid blocks SIGPROF. No tick is under way to it when timers_pause has returned in
+ * that very thread. Nothing is allocated. */
+void timers_pause(struct timers *t, int32_t tid);
+void timers_resume(struct timers *t, int32_t tid);
 
 /* From now on this period; existing timers are re-armed. */
 void timers_set_period(struct timers *t, uint32_t period_ns);

@@ -94,6 +94,11 @@ void tick_off(void)
     atomic_store_explicit(&on_ring, NULL, memory_order_seq_cst);
 }
 
+bool tick_is_on(void)
+{
+    return atomic_load_explicit(&on_ring, memory_order_relaxed) != NULL;
+}
+
 void *tick_tag(uint32_t run, int32_t tid)
 {
     uint64_t high = TICK_TAG | (run & ~TICK_TAG_MASK);

@@ -25,6 +25,9 @@ bool tick_installed(void);
 void tick_on(struct ring *ring, uint32_t run, uint32_t period_ns);
 void tick_off(void);
 
+/* Does anybody sample? Any context. */
+bool tick_is_on(void);
+
 /* What a timer's sigev_value must be, for thread tid in engine run `run`. */
 void *tick_tag(uint32_t run, int32_t tid);
 
