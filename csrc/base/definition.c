@@ -72,21 +72,55 @@ static const ElfW(Sym) * find(const struct table *t, const char *name, uint32_t 
     }
 }
 
-void *definition_of(const char *name, const ElfW(Dyn) * behind)
+/* With the module that has it. */
+static const ElfW(Sym) * find_from(const struct link_map **map, const char *name)
 {
     uint32_t hash = hash_name(name);
+    for (; *map; *map = (*map)->l_next) {
+        struct table t = read_table(*map);
+        const ElfW(Sym) *s = find(&t, name, hash);
+        if (s)
+            return s;
+    }
+    return NULL;
+}
+
+void *definition_of(const char *name, const ElfW(Dyn) * behind)
+{
     const struct link_map *map = _r_debug.r_map;
     while (behind && map && map->l_ld != behind)
         map = map->l_next;
-    for (map = behind && map ? map->l_next : map; map; map = map->l_next) {
-        struct table t = read_table(map);
-        const ElfW(Sym) *s = find(&t, name, hash);
-        if (!s)
-            continue;
-        ElfW(Addr) at = map->l_addr + s->st_value;
-        if (ELF64_ST_TYPE(s->st_info) == STT_GNU_IFUNC)
-            at = ((ElfW(Addr)(*)(void))at)();
-        return (void *)at;
+    if (behind && map)
+        map = map->l_next;
+    const ElfW(Sym) *s = find_from(&map, name);
+    if (!s)
+        return NULL;
+    ElfW(Addr) at = map->l_addr + s->st_value;
+    if (ELF64_ST_TYPE(s->st_info) == STT_GNU_IFUNC)
+        at = ((ElfW(Addr)(*)(void))at)();
+    return (void *)at;
+}
+
+static bool is_one_of(const struct link_map *map, const char *const owners[])
+{
+    for (; *owners; owners++)
+        if (strstr(map->l_name, *owners))
+            return true;
+    return false;
+}
+
+/* What a module wants from others comes before what it has, which is all that the hash table holds. */
+const char *definition_taken(const char *library, bool (*cares)(const char *name), const char *const owners[])
+{
+    const struct link_map *map = _r_debug.r_map;
+    while (map && !strstr(map->l_name, library))
+        map = map->l_next;
+    struct table t = map ? read_table(map) : (struct table){0};
+    for (uint32_t i = 1; t.gnu_hash && i < t.gnu_hash[1]; i++) {
+        const char *name = t.strings + t.symbols[i].st_name;
+        const struct link_map *from = _r_debug.r_map;
+        if (cares(name) && find_from(&from, name) && !is_one_of(from, owners))
+            return name;
     }
     return NULL;
 }

@@ -7,9 +7,15 @@
 #define CPROF_BASE_DEFINITION_H
 
 #include <link.h>
+#include <stdbool.h>
 
 /* The first definition in loading order; with `behind`, a module's dynamic section, the first after that module. NULL:
  * nobody defines it. */
 void *definition_of(const char *name, const ElfW(Dyn) * behind);
+
+/* Of the names that the loaded module called `library` (a part of its path) wants from others, and cares() is true of:
+ * the first whose definition is in no module of `owners`. NULL where all are. Where modules may be unloaded meanwhile
+ * the caller holds the loader's lock: in a constructor. */
+const char *definition_taken(const char *library, bool (*cares)(const char *name), const char *const owners[]);
 
 #endif

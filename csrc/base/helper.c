@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 /* Not on the caller's: an alternate signal stack may be 2 KiB. */
 static _Alignas(64) char helper_stack[64 << 10];
 static _Alignas(64) char program_stack[16 << 10];
+
+#define STACK_ENOUGH ((rlim_t)8 << 20)
 
 struct start {
     int (*run)(void *arg);
@@ -40,10 +43,26 @@ static void settle_signals(void)
     mask_change(SIG_SETMASK, 0);
 }
 
+/* The host's soft limits are about the host: a stack of 64 KiB, or CPU time that is used up. */
+static void raise_limits(void)
+{
+    static const int limits[] = {RLIMIT_STACK, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA, RLIMIT_NOFILE};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        struct rlimit limit;
+        if (getrlimit((__rlimit_resource_t)limits[i], &limit) != 0)
+            continue;
+        limit.rlim_cur = limit.rlim_max;
+        if (limits[i] == RLIMIT_STACK && limit.rlim_cur > STACK_ENOUGH)
+            limit.rlim_cur = STACK_ENOUGH;
+        setrlimit((__rlimit_resource_t)limits[i], &limit);
+    }
+}
+
 static int enter(void *arg)
 {
     struct start *s = arg;
     settle_signals();
+    raise_limits();
     _exit(s->run(s->arg));
 }
 

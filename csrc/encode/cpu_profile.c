@@ -2,6 +2,7 @@
 
 #include "profile/maps.h"
 #include "symbol/symbols.h"
+#include "symbol/taken.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -60,6 +61,11 @@ static enum status add_comments(struct model *m, const struct cpu_stats *stats)
         status = add_thread_comment(m, stats->threads_blocked, "with SIGPROF blocked (or in strict seccomp mode)");
     if (!status)
         status = add_thread_comment(m, stats->threads_refused, "without a timer (RLIMIT_SIGPENDING)");
+    if (!status && taken_function()) {
+        snprintf(text, sizeof text, "cprof: no names: the program defines %.100s, which our symbol reader would call",
+                 taken_function());
+        status = model_add_comment(m, text);
+    }
     if (!status && stats->stolen)
         status = model_add_comment(m, "cprof: the program installed its own SIGPROF handler; sampling ended then");
     return status;

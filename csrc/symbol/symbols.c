@@ -5,6 +5,7 @@
 #include "symbol/modules.h"
 #include "symbol/plt.h"
 #include "symbol/symtab.h"
+#include "symbol/taken.h"
 #include "symbol/texts.h"
 #include "symbol/units.h"
 
@@ -100,10 +101,16 @@ enum status symbols_open(struct symbols **out, const struct process *process, st
         goto done;
     status = STATUS_NOMEM;
     s->contents = calloc(s->modules.n + 1, sizeof *s->contents);
-    s->dwfl = dwfl_begin(&callbacks);
-    if (!s->contents || !s->dwfl)
+    if (!s->contents)
         goto done;
-    status = report_modules(s, why);
+    if (taken_function()) { /* build ids only: they are read without a library */
+        s->broken = true;
+        status = STATUS_OK;
+        goto done;
+    }
+    s->dwfl = dwfl_begin(&callbacks);
+    if (s->dwfl)
+        status = report_modules(s, why);
 done:
     if (status != STATUS_OK) {
         symbols_close(s);
