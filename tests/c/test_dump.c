@@ -35,7 +35,7 @@ static int dump(void)
     stacktab_add(&c.stacks, 0, one, 2, (int64_t[]){3, 30000000});
     stacktab_add(&c.stacks, 0, one, 2, (int64_t[]){1, 10000000});
     stacktab_add(&c.stacks, RECORD_TRUNCATED, other, 3, (int64_t[]){5, 50000000});
-    stacktab_add(&c.stacks, 0, NULL, 0, (int64_t[]){0, 0});
+    stacktab_add(&c.stacks, 0, other, 0, (int64_t[]){0, 0});
     c.stacks.refused[0] = 1;
     c.stacks.refused[1] = 10000000;
     int fd = new_file();

@@ -19,8 +19,8 @@
 #define SANITIZED 0
 #endif
 
-static volatile sig_atomic_t children_signalled, handled, handled_elsewhere;
-static volatile pid_t host;
+static atomic_int children_signalled, handled, handled_elsewhere;
+static pid_t host;
 
 static void on_child(int sig)
 {
