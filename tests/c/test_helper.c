@@ -157,8 +157,13 @@ static void *fork_and_wait(void *arg)
         pid_t pid = fork();
         if (!pid)
             _exit(9);
-        if (waitpid(pid, &status, 0) != pid || WEXITSTATUS(status) != 9)
+        pid_t got;
+        while ((got = waitpid(pid, &status, 0)) < 0 && errno == EINTR)
+            ;
+        if (got != pid || status != 9 << 8) {
+            fprintf(stderr, "waitpid: %d for %d, %x, %s\n", got, pid, (unsigned)status, strerror(errno));
             *(int *)arg += 1;
+        }
     }
     return NULL;
 }
