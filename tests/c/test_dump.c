@@ -4,6 +4,7 @@
 #include "encode/pprof.h"
 #include "encode/undump.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -162,6 +163,27 @@ static void one_that_was_cut_is_refused(void)
     close(fd);
 }
 
+/* The first part is a stack. Made deeper than any, with room for that in the file; made the text of what is mapped, and
+ * longer than the file. */
+static void parts_are_bounded(void)
+{
+    const struct dump_part deep = {.kind = DUMP_STACK, .bytes = 8 * 2048},
+                           beyond = {.kind = DUMP_MAPS, .bytes = 1 << 24};
+    const off_t first = sizeof(struct dump_head);
+    uint32_t depth = 2000;
+    struct buf bytes = {0};
+    int fd = dump();
+    if (pwrite(fd, &deep, sizeof deep, first) < 0 ||
+        pwrite(fd, &depth, sizeof depth, first + (off_t)sizeof deep + (off_t)offsetof(struct dump_stack, depth)) < 0)
+        abort();
+    CHECK(undumped(fd, NULL, &bytes) != STATUS_OK || bytes.len);
+    if (pwrite(fd, &beyond, sizeof beyond, first) < 0)
+        abort();
+    CHECK(undumped(fd, NULL, &bytes) != STATUS_OK);
+    buf_fini(&bytes);
+    close(fd);
+}
+
 static uint64_t state = 1;
 
 static uint64_t any(uint64_t n)
@@ -213,6 +235,7 @@ int main(void)
     memory_is_in_it();
     an_earlier_profile_that_is_none();
     one_that_was_cut_is_refused();
+    parts_are_bounded();
     damaged_ones_crash_nobody();
     return check_done();
 }
