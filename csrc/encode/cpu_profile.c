@@ -16,7 +16,7 @@ static int64_t gap_ticks(const struct cpu_stats *stats, int64_t known, int64_t p
 {
     int64_t used = stats->process_cpu_ns / period, gap = used - known;
     int64_t beyond = gap - 2, threads = (int64_t)stats->threads_covered + 1;
-    bool chance = beyond <= 0 || beyond * beyond < 4 * threads;
+    bool chance = beyond <= 0 || (double)beyond * (double)beyond < 4.0 * (double)threads;
     return chance || gap * 50 < used ? 0 : gap;
 }
 

@@ -63,6 +63,24 @@ static bool read_memory(void *self, uint64_t address, void *into, size_t n)
     return false;
 }
 
+/* The dump comes out of a program that may have written over anything. What passes here can be added up and multiplied
+ * by a period without overflow: two years of a thousand cores, at one sample a second to 10,000. */
+#define COUNT_MAX (INT64_C(1) << 32)
+#define NS_MAX    (INT64_C(1) << 56)
+
+static bool are_weights(const int64_t weight[STACKTAB_WEIGHTS])
+{
+    return weight[0] >= 0 && weight[0] <= COUNT_MAX && weight[1] >= 0 && weight[1] <= NS_MAX;
+}
+
+static bool is_believable(const struct dump_head *head)
+{
+    const struct cpu_stats *s = &head->facts.stats;
+    return s->hz <= CPU_HZ_MAX && s->ticks <= COUNT_MAX && s->lost_ring_full <= COUNT_MAX &&
+           s->threads_covered <= INT32_MAX && s->process_cpu_ns >= 0 && s->process_cpu_ns <= NS_MAX &&
+           s->uncovered_cpu_ns >= 0 && s->uncovered_cpu_ns <= NS_MAX && are_weights(head->refused);
+}
+
 static void collect_stacks(const struct dump *d, struct collect *c)
 {
     struct dump_part part;
@@ -73,7 +91,7 @@ static void collect_stacks(const struct dump *d, struct collect *c)
         if (part.kind != DUMP_STACK || part.bytes < sizeof s)
             continue;
         memcpy(&s, bytes, sizeof s);
-        if (s.depth > RECORD_MAX_FRAMES || part.bytes < sizeof s + s.depth * sizeof pc[0])
+        if (s.depth > RECORD_MAX_FRAMES || part.bytes < sizeof s + s.depth * sizeof pc[0] || !are_weights(s.weight))
             continue;
         memcpy(pc, bytes + sizeof s, s.depth * sizeof pc[0]);
         stacktab_add(&c->stacks, s.flags, pc, s.depth, s.weight);
@@ -108,10 +126,10 @@ static enum status open_dump(int fd, struct dump *d, struct reason *why)
         return status_because(why, STATUS_SYSTEM, "cannot read the dump: %s", strerror(errno));
     d->bytes = bytes;
     memcpy(&d->head, bytes, sizeof d->head);
-    if (d->head.magic == DUMP_MAGIC && d->head.bytes == d->n)
+    if (d->head.magic == DUMP_MAGIC && d->head.bytes == d->n && is_believable(&d->head))
         return STATUS_OK;
     munmap(bytes, d->n);
-    return status_because(why, STATUS_MALFORMED, "the dump is incomplete, or of another version");
+    return status_because(why, STATUS_MALFORMED, "the dump is incomplete, damaged or of another version");
 }
 
 static enum status write_sum(const struct model *const both[2], struct buf *out, struct reason *why)
