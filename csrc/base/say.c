@@ -17,16 +17,21 @@
 
 static char remembered[PATH_MAX];
 
+/* A relative name is one of now: the program may change its folder. */
 void say_remember(const char *log)
 {
+    size_t n = 0;
     remembered[0] = '\0';
-    if (log && strlen(log) < sizeof remembered)
-        memcpy(remembered, log, strlen(log) + 1);
-}
-
-const char *say_remembered(void)
-{
-    return remembered[0] ? remembered : NULL;
+    if (!log || !log[0])
+        return;
+    if (log[0] != '/' && strcmp(log, "off") != 0 && getcwd(remembered, sizeof remembered - 1)) {
+        n = strlen(remembered);
+        remembered[n++] = '/';
+    }
+    if (n + strlen(log) < sizeof remembered)
+        memcpy(remembered + n, log, strlen(log) + 1);
+    else
+        remembered[0] = '\0';
 }
 
 struct line {

@@ -11,6 +11,5 @@ void say(const char *text, ...) __attribute__((sentinel));
 /* The value of CPROF_LOG as it was at the start: "off", a file's name, or NULL. It is remembered because later the
  * environment may be gone, or be another. */
 void say_remember(const char *log);
-const char *say_remembered(void);
 
 #endif

@@ -70,7 +70,7 @@ static void read_variable(char *entry)
     else if ((v = value_of(entry, "CPROF_RUN_PID=")))
         wanted.is_child = atoi(v) != getpid();
     else if ((v = value_of(entry, ENVIRONMENT_GENERATION)))
-        wanted.generation = (unsigned)atoi(v);
+        wanted.generation = strchr(v, ':') && atoi(strchr(v, ':') + 1) == getpid() ? (unsigned)atoi(v) : 0;
 }
 
 /* Copies what is kept: the strings lie where the program may write. False where nothing is there, or too much. */
@@ -94,19 +94,26 @@ static bool read_environment(void)
     return n > 0;
 }
 
-/* In place, so that whoever holds the list, main's third argument included, finds them gone. */
+/* The variables are taken out of the list in place, so that main's third argument and whoever else holds it find them
+ * gone. What is kept moves up: behind the list's end lies the kernel's auxiliary vector, where some runtimes look for
+ * it. The places that become free at its start, which environ no longer shows, repeat what is there. */
 static void clean_environment(void)
 {
-    char **to = environ;
-    for (char **from = environ; *from; from++) {
+    size_t n = 0;
+    while (environ[n])
+        n++;
+    char **to = environ + n;
+    for (char **from = environ + n; from-- > environ;) {
         char *libraries = value_of(*from, ENVIRONMENT_PRELOAD);
         bool drop = value_of(*from, ENVIRONMENT_PREFIX) != NULL;
         if (libraries && environment_drop_library(libraries, stub))
             drop = !*libraries;
         if (!drop)
-            *to++ = *from;
+            *--to = *from;
     }
-    *to = NULL;
+    for (char **gap = environ; gap < to; gap++)
+        *gap = *to ? *to : (char *)"";
+    environ = to;
 }
 
 static bool find_stub(void)

@@ -2,12 +2,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const *kept_strings;
 static const char *stub_path;
 static unsigned generation_now;
 
-#define GENERATION_ROOM (sizeof ENVIRONMENT_GENERATION + 10)
+#define GENERATION_ROOM (sizeof ENVIRONMENT_GENERATION + 21)
 
 void environment_keep(const char *const *kept, const char *stub, unsigned generation)
 {
@@ -71,7 +72,8 @@ char **environment_fill(const struct environment_plan *plan, char *const envp[],
     for (size_t i = 0; kept_strings[i]; i++)
         out[n++] = (char *)(unsigned long)kept_strings[i];
     out[n++] = text;
-    text = append_number(append(text, ENVIRONMENT_GENERATION), plan->again ? generation_now + 1 : 0) + 1;
+    text = append_number(append(text, ENVIRONMENT_GENERATION), plan->again ? generation_now + 1 : 0);
+    text = append_number(append(text, ":"), plan->again ? (unsigned)getpid() : 0) + 1;
     out[n++] = text;
     text = append(text, ENVIRONMENT_PRELOAD);
     if (!lists(plan->preload, stub_path)) {

@@ -9,10 +9,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define ENVIRONMENT_PREFIX     "CPROF_RUN_"
-#define ENVIRONMENT_GENERATION "CPROF_RUN_GENERATION="
-#define ENVIRONMENT_PRELOAD    "LD_PRELOAD="
-#define ENVIRONMENT_KEPT_MAX   8
+#define ENVIRONMENT_PREFIX "CPROF_RUN_"
+#define ENVIRONMENT_GENERATION                                                                                         \
+    "CPROF_RUN_GENERATION=" /* how many images before this one, and of which process: "2:4711" */
+#define ENVIRONMENT_PRELOAD  "LD_PRELOAD="
+#define ENVIRONMENT_KEPT_MAX 8
 
 struct environment_plan {
     size_t entries, bytes; /* room that environment_fill needs */

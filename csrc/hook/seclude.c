@@ -26,6 +26,8 @@ long seclude_syscall(long number, long a, long b, long c, long d, long e, long f
     if ((number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER)) ||
         (number == SYS_prctl && a == PR_SET_SECCOMP))
         hooks_tell_secluding();
+    if (number == SYS_exit_group)
+        hooks_tell_ending();
     return alone_is_wanted(number, a) ? alone_call(call_by_number, (const long[]){number, a, b, c, d, e, f})
                                       : hook_next->syscall(number, a, b, c, d, e, f);
 }

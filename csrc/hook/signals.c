@@ -162,7 +162,7 @@ static int set_prof(const struct sigaction *action, struct sigaction *old)
         struct sigaction installed;
         __sigaction(SIGPROF, NULL, &installed);
         wanted = as_shown(&wanted, &installed);
-        claim_show(&wanted);
+        tick_show(&wanted);
         if (wanted.sa_handler == SIG_IGN)
             throw_away_pending(SIGPROF);
     } else if (action && hook_next->sigaction(SIGPROF, &wanted, NULL) != 0) {

@@ -78,25 +78,35 @@ void claim_shown(struct sigaction *host)
     *host = c->n ? c->at[c->n - 1] : (struct sigaction){.sa_handler = SIG_DFL};
 }
 
-void claim_show(const struct sigaction *host)
+/* No SA_ONSTACK: an alternate stack may be as small as MINSIGSTKSZ, which on machines with wide vectors does not even
+ * hold the kernel's part of the frame. Every signal is blocked while ours runs, glibc's internal ones too (which
+ * sigfillset leaves out): a handler that cancellation unwinds would never commit its slot in the ring. A call that the
+ * host's own SIGPROF interrupts goes on or fails as the host's handler has it. */
+static bool install(claim_handler *ours, const struct sigaction *host)
+{
+    bool handles = (host->sa_flags & SA_SIGINFO) || (host->sa_handler != SIG_DFL && host->sa_handler != SIG_IGN);
+    bool restarts = !handles || (host->sa_flags & SA_RESTART);
+    struct sigaction action = {.sa_sigaction = ours, .sa_flags = SA_SIGINFO | (restarts ? SA_RESTART : 0)};
+    memset(&action.sa_mask, 0xff, sizeof action.sa_mask);
+    return __sigaction(SIGPROF, &action, NULL) == 0;
+}
+
+void claim_show(const struct sigaction *host, claim_handler *ours)
 {
     struct chain made = {.n = 1, .at = {*host}};
     put_in_force(&made);
+    install(ours, host);
 }
 
-/* No SA_ONSTACK: an alternate stack may be as small as MINSIGSTKSZ, which on machines with wide vectors does not even
- * hold the kernel's part of the frame. Every signal is blocked while ours runs, glibc's internal ones too (which
- * sigfillset leaves out): a handler that cancellation unwinds would never commit its slot in the ring. */
 bool claim_take(claim_handler *ours)
 {
-    struct sigaction found, action = {.sa_sigaction = ours, .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigaction found;
     if (__sigaction(SIGPROF, NULL, &found) != 0)
         return false;
     if (is_ours(&found, ours))
         return true;
     remember(&found);
-    memset(&action.sa_mask, 0xff, sizeof action.sa_mask);
-    return __sigaction(SIGPROF, &action, NULL) == 0;
+    return install(ours, &found);
 }
 
 /* The mask that the kernel would have set for this handler. */

@@ -23,7 +23,7 @@ bool claim_stands(claim_handler *ours);
 /* While ours stands: what the host believes to stand there, and what it wants there from now on. Ours stays, and passes
  * on. Where the host's calls are not intercepted nobody calls these, and a handler it installs simply replaces ours. */
 void claim_shown(struct sigaction *host);
-void claim_show(const struct sigaction *host);
+void claim_show(const struct sigaction *host, claim_handler *ours);
 
 /* Called, in the handler, when a SIGPROF that is not ours is about to end the process, as its default is. */
 void claim_before_end(void (*tell)(void));

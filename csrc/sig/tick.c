@@ -77,6 +77,11 @@ bool tick_installed(void)
     return claim_stands(handle);
 }
 
+void tick_show(const struct sigaction *host)
+{
+    claim_show(host, handle);
+}
+
 bool tick_install(void)
 {
     return claim_take(handle);

@@ -11,12 +11,16 @@
 
 #include "sig/ring.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Installs the handler where it does not stand already. False with errno where sigaction fails. Ordinary
  * threads, one at a time. */
 bool tick_install(void);
+
+/* While it stands: the host wants this for SIGPROFs that are not our ticks. See claim_show. */
+void tick_show(const struct sigaction *host);
 
 /* Does our handler still stand? The host may have put its own there. */
 bool tick_installed(void);
