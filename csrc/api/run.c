@@ -203,7 +203,7 @@ static void write_again(void)
 static bool is_written(void)
 {
     uint32_t state = atomic_load(&writer_state);
-    return !hooks_are_for_here() || !capture || (state != IDLE && state != ASKED);
+    return !capture || (state != IDLE && state != ASKED) || !hooks_are_for_here();
 }
 
 /* What follows exit(). Registered first, so it runs last: the host's own exit handlers are in the profile. */

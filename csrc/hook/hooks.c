@@ -40,7 +40,7 @@ void hooks_start(const struct hook_functions *next, const struct hook_events *ev
 
 bool hooks_are_for_here(void)
 {
-    return atomic_load(&here) == self();
+    return atomic_load(&told) && atomic_load(&here) == self();
 }
 
 bool hooks_tell_ending(void)
@@ -59,8 +59,10 @@ void hooks_tell_not_ended(void)
 void hooks_tell_secluding(void)
 {
     const struct hook_events *events = atomic_load(&told);
-    if (events && events->secluding && hooks_are_for_here())
-        events->secluding();
+    if (!events || !events->secluding || !hooks_are_for_here())
+        return;
+    events->secluding();
+    atomic_store(&told, NULL); /* even asking for the process id may be forbidden from here on */
 }
 
 void hooks_tell_blocking(void)
