@@ -4,7 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "check.h"
-#include "shared_table.h"
+#include "tables.h"
 
 #include "http/address.h"
 #include "http/server.h"

@@ -4,7 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "check.h"
-#include "shared_table.h"
+#include "tables.h"
 
 #include "base/lock.h"
 #include "encode/capture.h"
