@@ -129,11 +129,18 @@ def _children_of(pid: int) -> list[int]:
 
 
 def _sockets_of(pid: int) -> set[str]:
-    """None of another user's process: the kernel does not show them."""
+    """Those of its server's thread, which has a descriptor table of its own, and the process's
+    own. None of another user's process: the kernel does not show them."""
+    tasks = _path(f"/proc/{pid}/task").glob("*/comm")
+    ours = [task.parent for task in tasks if _read(str(task)) == b"cprof-http\n"]
+    return {_link(entry) for table in [*ours, _path(f"/proc/{pid}")] for entry in _entries(table)}
+
+
+def _entries(table: Path) -> list[Path]:
     try:
-        return {_link(entry) for entry in _path(f"/proc/{pid}/fd").iterdir()}
+        return list((table / "fd").iterdir())
     except OSError:
-        return set()
+        return []
 
 
 def _link(path: Path) -> str:

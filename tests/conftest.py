@@ -12,6 +12,14 @@ Build = Callable[..., Path]
 Start = Callable[..., Running]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No target of a test shows up in the `cprof ps` of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """build("name.c", flags=[...]) compiles tests/targets/name.c once per session and flag set."""

@@ -159,6 +159,18 @@ def test_standard_descriptors_are_the_hosts_to_open(outcome: Outcome) -> None:
     outcome.assert_sampled()
 
 
+@by_every_door("served.c", "numbers", doors=ALL)
+def test_a_server_is_in_no_table_of_the_hosts(outcome: Outcome) -> None:
+    """The listener, libevent's pipe and each connection took numbers of the host's: a program that
+    printed the number of its next file, listed its descriptors or handed all on said something
+    else, and CPython's own test of subprocess failed."""
+
+
+@by_every_door("served.c", "closed", doors=[LINKED])
+def test_a_host_that_closes_everything_closes_nothing_of_ours(outcome: Outcome) -> None:
+    """Our loop gave up, and nobody was served any more."""
+
+
 # Limits.
 
 
@@ -255,6 +267,28 @@ def test_exit_while_recording_and_serving(outcome: Outcome) -> None:
 @by_every_door("ends.c", "exec")
 def test_exec_while_recording(outcome: Outcome) -> None:
     """A tick that is pending across exec meets the default action: death by SIGPROF."""
+
+
+@pytest.mark.parametrize("case", ["early", "plugin"])
+def test_constructors_may_serve(case: str, hosts: Hosts, start: Start, tmp_path: Path) -> None:
+    """They run under the loader's lock and wait for the server's thread: had it anything to ask of
+    the loader, both would wait for ever."""
+    plugins = [
+        compile_program(
+            HOSTS / "constructed.c",
+            tmp_path / f"{serves}.so",
+            ["-shared", "-fPIC", f"-DPLUGIN={serves}"],
+            crash=False,
+        )
+        for serves in (1, 0)
+    ]
+    said = []
+    for how, door in (("bare", None), ("cprof", LINKED)):
+        program = hosts.workshop.program(Host("constructed.c", case), door)
+        target = start(program, how, case, str(tmp_path), *map(str, plugins))
+        said.append(ended(target, tmp_path, []).said())
+    assert said[0] == said[1]
+    assert said[0][0] == 0
 
 
 def test_a_plugin_that_links_us_is_closed_and_opened_again(start: Start, tmp_path: Path) -> None:

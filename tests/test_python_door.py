@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -63,13 +64,14 @@ def free_address() -> str:
 
 
 def listens(pid: int) -> list[str]:
-    """The TCP addresses at which a process listens."""
+    """The TCP addresses at which a process listens: the server's threads have a descriptor table
+    of their own."""
     mine = set()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            mine.add(str(entry.readlink()))
-        except OSError:
-            continue
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # one that has just ended
+            for entry in (task / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    mine.add(str(entry.readlink()))
     found = []
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         row = line.split()

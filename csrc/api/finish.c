@@ -14,7 +14,7 @@ struct finish {
 static void finish_thread(void *arg)
 {
     struct finish *f = arg;
-    thread_own_descriptors(-1);
+    thread_own_descriptors();
     f->status = capture_finish(f->capture, f->out, &f->why);
     /* After the store the caller's stack frame may be gone: the wake is by address only. */
     atomic_store(&f->done, 1);

@@ -152,7 +152,7 @@ static void writer_thread(void *unused)
 {
     (void)unused;
     uint32_t state;
-    thread_own_descriptors(-1);
+    thread_own_descriptors();
     writer_output = open(output_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | (begun ? 0 : O_TRUNC), 0666);
     begun = true;
     writer_errno = errno;

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum status status_because(struct reason *why, enum status code, const char *format, ...)
 {
@@ -12,6 +13,12 @@ enum status status_because(struct reason *why, enum status code, const char *for
         va_end(args);
     }
     return code;
+}
+
+const char *status_errno(int err)
+{
+    const char *text = strerrordesc_np(err);
+    return text ? text : "unknown error";
 }
 
 const char *status_text(enum status code)

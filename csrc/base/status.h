@@ -33,6 +33,10 @@ struct reason {
 enum status status_because(struct reason *why, enum status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What strerror says to who has set no language. The user's own may have to be converted first, for which libc loads a
+ * module: not on a thread that must get on while another one holds the loader's lock. */
+const char *status_errno(int err);
+
 /* A fixed sentence for code, never NULL. */
 const char *status_text(enum status code);
 

@@ -5,10 +5,12 @@
 #include "base/definition.h"
 #include "base/lock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/close_range.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -29,6 +31,14 @@ static _Atomic uint32_t n_leaving;
 static _Atomic int32_t n_started; /* that have not left yet; those that have not begun yet count too */
 
 static _Atomic(_Atomic unsigned *) libc_count; /* of threads; NULL where it is not to be found */
+
+#define OWN_TABLE "/proc/thread-self/fd"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FIRST_CLOSED 3
+#else
+#define FIRST_CLOSED 0
+#endif
 
 struct start {
     void (*run)(void *);
@@ -147,18 +157,32 @@ enum status thread_start(const char *name, void (*run)(void *), void *arg, struc
     if (err) {
         atomic_fetch_sub(&n_started, 1);
         free(s);
-        return status_because(why, STATUS_SYSTEM, "cannot start thread %s: %s", name, strerror(err));
+        return status_because(why, STATUS_SYSTEM, "cannot start thread %s: %s", name, status_errno(err));
     }
     do_not_count();
     return STATUS_OK;
 }
 
-void thread_own_descriptors(int keep)
+/* In a table that is a copy of the host's, and may be full. Closing some does not move the others in the list. */
+static void close_listed(void)
 {
-    if (keep < 0)
-        close_range(0, UINT_MAX, CLOSE_RANGE_UNSHARE);
-    else if (keep > 0 && close_range(0, (unsigned)keep - 1, CLOSE_RANGE_UNSHARE) == 0)
-        close_range((unsigned)keep + 1, UINT_MAX, 0);
+    close(FIRST_CLOSED);
+    DIR *d = opendir(OWN_TABLE);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (e->d_name[0] != '.' && atoi(e->d_name) >= FIRST_CLOSED && atoi(e->d_name) != dirfd(d))
+            close(atoi(e->d_name));
+    if (d)
+        closedir(d);
+}
+
+bool thread_own_descriptors(void)
+{
+    if (close_range(FIRST_CLOSED, UINT_MAX, CLOSE_RANGE_UNSHARE) == 0)
+        return true;
+    if (access(OWN_TABLE, R_OK | X_OK) != 0 || unshare(CLONE_FILES) != 0)
+        return false;
+    close_listed();
+    return true;
 }
 
 bool thread_is_ours(pid_t tid)

@@ -14,10 +14,11 @@
 /* Starts run(arg) on a new thread called name (at most 15 bytes). Safe in a constructor: does not wait. */
 enum status thread_start(const char *name, void (*run)(void *arg), void *arg, struct reason *why);
 
-/* From inside a thread of ours: gives it a descriptor table of its own, empty but for keep (-1: none). What it opens
- * is then no number of the host's, and what the host closes and reuses is none of its. Where the kernel cannot (before
- * 5.9, or by seccomp) the table stays shared. */
-void thread_own_descriptors(int keep);
+/* From inside a thread of ours: gives it a descriptor table of its own, empty, which the threads that it starts share.
+ * What it opens is then no number of the host's, no child of a fork inherits it, and what the host closes and reuses is
+ * none of its. False: that cannot be had (seccomp, or a kernel before 5.9 without /proc), and the table stays shared.
+ * In builds with a sanitizer 0 to 2 stay open, for its reports. */
+bool thread_own_descriptors(void);
 
 /* Is tid one of ours? Any thread. */
 bool thread_is_ours(pid_t tid);

@@ -77,9 +77,10 @@ void got_never(void)
     never = true;
 }
 
-void got_want(int more)
+bool got_want(int more)
 {
     atomic_fetch_add(&wanted, more);
+    return configured && !never;
 }
 
 uint32_t got_count(void)

@@ -16,6 +16,7 @@
 
 #include "hook/hooks.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Whom the intercepted calls tell. Must live for ever. */
@@ -24,7 +25,8 @@ void got_configure(const struct hook_events *events);
 /* The preload stub takes the calls: there is nothing to redirect. */
 void got_never(void);
 
-void got_want(int more);
+/* False: it never comes to anything, and no got_sync has to follow. */
+bool got_want(int more);
 
 /* Brings what is loaded in line with what is wanted. On a thread of ours, with no lock but LOCK_MODULES held. */
 void got_sync(void);

@@ -13,7 +13,7 @@ void cmdline_serve(struct exchange *ex)
 {
     int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        exchange_error(ex, 500, "cannot read /proc/self/cmdline: %s", strerror(errno));
+        exchange_error(ex, 500, "cannot read /proc/self/cmdline: %s", status_errno(errno));
         return;
     }
     char *room;

@@ -12,5 +12,6 @@ struct http_limits http_limits = {
     .stall_ns = 30 * SECOND,
     .answer_ns = 600 * SECOND,
     .look_ns = 60 * SECOND,
+    .open_ns = 10 * SECOND,
     .pause_ns = SECOND,
 };

@@ -23,6 +23,7 @@ struct http_limits {
     int64_t stall_ns;   /* an answer of which the client takes nothing */
     int64_t answer_ns;  /* an answer, from its first byte to its last: one byte now and then */
     int64_t look_ns;    /* how long an entry of the registry that was swept away is missing at most */
+    int64_t open_ns;    /* how long who asks for a listener waits for the loop's thread, which needs microseconds */
     int64_t pause_ns;   /* accepting rests that long when the process has no descriptor left */
 };
 

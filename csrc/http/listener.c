@@ -17,13 +17,13 @@ static enum status refused(const char *text, struct reason *why)
     case EADDRINUSE: return status_because(why, STATUS_IN_USE, "%s is in use", text);
     case EACCES:
     case EPERM:
-    case EROFS: return status_because(why, STATUS_DENIED, "cannot listen on %s: %s", text, strerror(errno));
+    case EROFS: return status_because(why, STATUS_DENIED, "cannot listen on %s: %s", text, status_errno(errno));
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:
     case ENOENT:
-    case ENOTDIR: return status_because(why, STATUS_ADDRESS, "cannot listen on %s: %s", text, strerror(errno));
+    case ENOTDIR: return status_because(why, STATUS_ADDRESS, "cannot listen on %s: %s", text, status_errno(errno));
     }
-    return status_because(why, STATUS_SYSTEM, "cannot listen on %s: %s", text, strerror(errno));
+    return status_because(why, STATUS_SYSTEM, "cannot listen on %s: %s", text, status_errno(errno));
 }
 
 /* ---- the file of a unix socket ---- */
@@ -130,7 +130,7 @@ static enum status listen_tcp(int fd, struct address *a, struct listener *out, s
     if (bind(fd, (struct sockaddr *)&a->sa, a->len) || listen(fd, BACKLOG))
         return refused(out->text, why);
     if (getsockname(fd, (struct sockaddr *)&a->sa, &a->len))
-        return status_because(why, STATUS_SYSTEM, "cannot read the address of a socket: %s", strerror(errno));
+        return status_because(why, STATUS_SYSTEM, "cannot read the address of a socket: %s", status_errno(errno));
     address_print(a, out->text);
     return STATUS_OK;
 }
@@ -148,7 +148,7 @@ enum status listener_open(struct address *a, struct listener *out, struct reason
         listener_unlink(out);
         close(fd);
     } else {
-        out->socket = descriptor_lift(fd);
+        out->socket = descriptor_of(fd);
     }
     return s;
 }

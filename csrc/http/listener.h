@@ -1,6 +1,6 @@
 /*
- * One listening socket: TCP on loopback or a unix socket with its file. Bound on the thread that asks for it, then
- * handed to the event loop, whose thread closes it.
+ * One listening socket: TCP on loopback or a unix socket with its file. Opened and closed by the loop's thread, in
+ * whose descriptor table it is.
  */
 #ifndef CPROF_HTTP_LISTENER_H
 #define CPROF_HTTP_LISTENER_H
@@ -28,7 +28,7 @@ void listener_close(struct listener *l);
 /* Removes the file only, for a process that ends. */
 void listener_unlink(const struct listener *l);
 
-/* In a fork's child: the file is the parent's. */
+/* In a fork's child where it was in the host's table: the file is the parent's. */
 void listener_after_fork_child(struct listener *l);
 
 #endif

@@ -1,13 +1,19 @@
 #include "http/loop.h"
 
 #include "base/lock.h"
+#include "base/status.h"
+#include "base/thread.h"
+#include "hook/got.h"
 #include "http/exchange.h"
 #include "http/limits.h"
+#include "http/listener.h"
+#include "http/opening.h"
 #include "http/peer.h"
 #include "http/registry.h"
 #include "http/rescue.h"
 #include "http/routes.h"
 #include "http/work.h"
+#include "sampler/modules.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -24,31 +30,35 @@
 
 #define MS INT64_C(1000000)
 
-/* A poll that sleeps keeps closed descriptors alive and notices nothing, and with the eventfd gone nobody can
- * wake it: it looks around by itself this often. Two wake-ups of some 10 µs a second cost nothing; a
- * server_stop of a host that closed everything takes this long at most. */
+/* In a table shared with the host a poll that sleeps keeps closed descriptors alive and notices nothing, and with the
+ * eventfd gone nobody can wake it: it looks around by itself this often. Two wake-ups of some 10 µs a second cost
+ * nothing; a server_stop of a host that closed everything takes this long at most. */
 #define LOOK_AROUND_MS 500
 
-/* Who moves a door on: whoever holds the server's lock from FREE to NEW and from there to SHUTTING, the loop's thread
- * from NEW to OPEN and from SHUTTING to FREE. */
-enum door_state { FREE, NEW, OPEN, SHUTTING };
+/* While the worker names and encodes, which keeps a core busy for some tenths of a second, or where it cannot be had,
+ * nobody can wake the loop: whoever wants something waits this long at most. */
+#define LOOK_SOON_MS 20
+
+/* The loop's thread moves a door on, but for OPEN to SHUTTING: that is for whoever holds the server's lock. */
+enum door_state { FREE, OPEN, SHUTTING };
 
 struct door {
     _Atomic uint32_t state;
-    struct listener listener; /* belongs to whoever may move the state on from FREE or SHUTTING; read by the others */
+    struct listener listener; /* the loop's; others read it when the state says that it is there */
 
-    /* the loop's; NULL until OPEN. One evhttp each: freeing it cuts the connections that came by it. */
+    /* the loop's; NULL while FREE. One evhttp each: freeing it cuts the connections that came by it. */
     struct evhttp *http;
     struct evconnlistener *accept;
 };
 
 static struct event_base *base;
+static bool alone; /* in a descriptor table of its own */
 static struct door doors[LIMITS_DOORS];
 static struct descriptor wake_fd = DESCRIPTOR_NONE;
 static struct descriptor pipe_fd[2] = {DESCRIPTOR_NONE, DESCRIPTOR_NONE}; /* the library's own, see open_base */
 static _Atomic bool asked_to_stop;
 static bool doors_changed;  /* and not published yet */
-static bool given_up;       /* a descriptor is not ours any more: nothing of the library may be freed */
+static bool given_up;       /* a descriptor is not ours any more, or the library has left: nothing of it may be freed */
 static int accept_failures; /* in a row */
 static int idle_turns;      /* likewise */
 static uint64_t last_stamp;
@@ -60,15 +70,15 @@ static bool is_pipe(const int fd[2])
            a.st_ino == b.st_ino;
 }
 
-/* poll, not epoll: an epoll instance would be one more descriptor, in the low range, and shared with the
- * children of a fork. The library makes a pipe for signals that nobody uses; making one just before shows
- * that it can be had and which numbers it will get. Another thread may take them between, so this is only
+/* poll, not epoll: where the table is the host's an epoll instance would be one more descriptor, in the low range, and
+ * shared with the children of a fork. The library makes a pipe for signals that nobody uses; making one just before
+ * shows that it can be had and which numbers it will get. Another thread may take them between, so this is only
  * believed where an error leaks two descriptors, not where it would close a pipe of the host. */
 static enum status open_base(struct reason *why)
 {
     int probe[2];
     if (pipe2(probe, O_CLOEXEC | O_NONBLOCK))
-        return status_because(why, STATUS_SYSTEM, "cannot start the server: %s", strerror(errno));
+        return status_because(why, STATUS_SYSTEM, "cannot start the server: %s", status_errno(errno));
     struct event_config *config = event_config_new();
     close(probe[0]);
     close(probe[1]);
@@ -122,8 +132,8 @@ static void configure(struct evhttp *http)
     evhttp_set_bevcb(http, on_accept, NULL);
 }
 
-/* What fails here leaves the door to loop_close. */
-static enum status open_door(struct door *d)
+/* What fails here leaves the door to free_door. */
+static enum status accept_at(struct door *d)
 {
     d->http = evhttp_new(base);
     d->accept = d->http ? evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_EXEC, 0, d->listener.socket.fd) : NULL;
@@ -137,56 +147,111 @@ static enum status open_door(struct door *d)
     evconnlistener_set_error_cb(d->accept, on_accept_error);
     configure(d->http);
     peers_add_door(d->accept);
-    doors_changed = true;
-    uint32_t was = NEW;
-    atomic_compare_exchange_strong(&d->state, &was, OPEN);
     return STATUS_OK;
 }
 
+/* The connections that came by it are known to peers, so that they are cut. */
 static void free_door(struct door *d)
 {
-    listener_close(&d->listener);
+    if (d->accept)
+        peers_remove_door(d->accept);
+    if (d->http && !given_up)
+        evhttp_free(d->http);
     d->http = NULL;
     d->accept = NULL;
+    listener_close(&d->listener);
     atomic_store(&d->state, FREE);
     lock_wake_word(&d->state);
 }
 
-static enum status open_rescued(struct reason *why)
+static enum status open_door(struct address *a, struct opened *o)
 {
-    if (setjmp(rescue_point))
-        return status_because(why, STATUS_SYSTEM, "cannot start the server: libevent gave up");
+    for (o->door = 0; o->door < LIMITS_DOORS; o->door++) {
+        struct door *d = &doors[o->door];
+        if (atomic_load(&d->state) != FREE)
+            continue;
+        enum status s = listener_open(a, &d->listener, &o->why);
+        if (s)
+            return s;
+        if (!alone)
+            d->listener.socket = descriptor_lift(d->listener.socket.fd);
+        memcpy(o->text, d->listener.text, sizeof o->text);
+        atomic_store(&d->state, OPEN); /* the library may leave for good from here on */
+        s = accept_at(d);
+        if (s)
+            free_door(d);
+        return s;
+    }
+    return status_because(&o->why, STATUS_BUSY, "the server is still closing a listener");
+}
+
+/* The door is gone again where nobody waited for it any more. */
+static bool answer(const struct opened *o)
+{
+    bool waited_for = opening_answer(o);
+    if (!waited_for && o->status == STATUS_OK)
+        free_door(&doors[o->door]);
+    return waited_for;
+}
+
+static enum status open_rescued(struct address *a, struct opened *o)
+{
+    if (setjmp(rescue_point)) {
+        given_up = true;
+        return status_because(&o->why, STATUS_SYSTEM, "cannot start the server: libevent gave up");
+    }
     rescue_arm();
-    enum status s = open_base(why);
+    enum status s = open_base(&o->why);
     if (!s)
         s = peers_open(base);
-    return s ? s : open_door(&doors[0]);
+    return s ? s : open_door(a, o);
 }
 
-static void hand_over(struct door *d, const struct listener *l)
+static void reset(void)
 {
-    d->listener = *l;
-    atomic_store(&d->state, NEW);
-}
-
-enum status loop_open(const struct listener *l, struct reason *why)
-{
-    wake_fd = descriptor_lift(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    int err = errno;
-    pipe_fd[0].fd = pipe_fd[1].fd = -1;
+    wake_fd.fd = pipe_fd[0].fd = pipe_fd[1].fd = -1;
     base = NULL;
     given_up = false;
+    doors_changed = true;
     accept_failures = idle_turns = 0;
     atomic_store(&asked_to_stop, false);
-    hand_over(&doors[0], l);
-    enum status s = wake_fd.fd < 0 ? status_because(why, STATUS_SYSTEM, "cannot start the server: %s", strerror(err))
-                                   : open_rescued(why);
+}
+
+/* In a table of its own the eventfd and the pipe get 0 to 2: should libc ever write words of its own to 2, no client
+ * gets them. */
+static enum status open_first(struct address *a, struct opened *o)
+{
+    alone = thread_own_descriptors();
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        return status_because(&o->why, STATUS_SYSTEM, "cannot start the server: %s", status_errno(errno));
+    wake_fd = alone ? descriptor_of(fd) : descriptor_lift(fd);
+    enum status s = open_rescued(a, o);
     rescue_disarm();
-    if (s)
-        loop_close();
     return s;
 }
 
+static void close_all(void);
+
+enum loop_begun loop_begin(void)
+{
+    struct address a;
+    struct opened o = {0};
+    if (!opening_take(&a))
+        return LOOP_DESERTED;
+    reset();
+    o.status = open_first(&a, &o);
+    /* Before the answer: who is refused may ask for another loop at once. */
+    if (o.status)
+        close_all();
+    if (answer(&o))
+        return o.status ? LOOP_REFUSED : LOOP_SERVES;
+    if (!o.status)
+        close_all();
+    return LOOP_DESERTED;
+}
+
+/* On the worker. */
 static void wake(void)
 {
     uint64_t one = 1;
@@ -194,27 +259,21 @@ static void wake(void)
         return; /* the counter is full: it is awake anyway */
 }
 
-bool loop_listens(int i)
+void loop_wake(void)
 {
-    return descriptor_intact(&doors[i].listener.socket);
+    work_nudge();
 }
 
-int loop_add(const struct listener *l)
+/* What is in the loop's own table nobody can have taken. */
+bool loop_listens(int i)
 {
-    for (int i = 0; i < LIMITS_DOORS; i++) {
-        if (atomic_load(&doors[i].state) != FREE)
-            continue;
-        hand_over(&doors[i], l);
-        wake();
-        return i;
-    }
-    return -1;
+    return alone || descriptor_intact(&doors[i].listener.socket);
 }
 
 void loop_shut(int i)
 {
     atomic_store(&doors[i].state, SHUTTING);
-    wake();
+    loop_wake();
 }
 
 void loop_wait_shut(int i)
@@ -234,43 +293,55 @@ void loop_leave(void)
 void loop_ask_stop(void)
 {
     atomic_store(&asked_to_stop, true);
-    wake();
+    loop_wake();
+}
+
+/* The registry, too, wants to look around now and then. */
+static int64_t longest_wait_ms(void)
+{
+    if (!work_is_idle())
+        return LOOK_SOON_MS;
+    return alone ? http_limits.look_ns / MS : LOOK_AROUND_MS;
 }
 
 static int timeout_ms(void)
 {
     if (event_base_get_num_events(base, EVENT_BASE_COUNT_ACTIVE) > 0)
         return 0;
-    int64_t due = peers_due_ns();
+    int64_t due = peers_due_ns(), longest = longest_wait_ms();
     int64_t wait = due == INT64_MAX ? due : due - peer_now_ns();
     if (wait <= 0)
         return 0;
     wait = wait / MS + 1; /* up, or the last millisecond would be spun away */
-    return wait < LOOK_AROUND_MS ? (int)wait : LOOK_AROUND_MS;
+    return (int)(wait < longest ? wait : longest);
 }
 
-static void shut(struct door *d)
+static bool all_intact(void);
+
+static void open_next(struct address *a)
 {
-    peers_remove_door(d->accept);
-    evhttp_free(d->http);
-    free_door(d);
-    doors_changed = true;
+    struct opened o = {0};
+    o.status = open_door(a, &o);
+    doors_changed = doors_changed || o.status == STATUS_OK;
+    answer(&o);
 }
 
 /* Does what was asked for since the last turn. False when the loop has to end. */
 static bool settle_doors(void)
 {
+    struct address a;
     for (struct door *d = doors; d < doors + LIMITS_DOORS; d++) {
-        uint32_t state = atomic_load(&d->state);
-        if (state != NEW && state != SHUTTING)
+        if (atomic_load(&d->state) != SHUTTING)
             continue;
         peers_adopt();
-        given_up = !descriptor_intact(&d->listener.socket) || !peers_intact(true);
-        if (given_up || (!d->accept && open_door(d)))
+        given_up = !all_intact();
+        if (given_up)
             return false;
-        if (atomic_load(&d->state) == SHUTTING)
-            shut(d);
+        free_door(d);
+        doors_changed = true;
     }
+    if (opening_take(&a))
+        open_next(&a);
     return true;
 }
 
@@ -280,6 +351,11 @@ static bool doors_intact(void)
         if (d->accept && !descriptor_intact(&d->listener.socket))
             return false;
     return true;
+}
+
+static bool all_intact(void)
+{
+    return doors_intact() && peers_intact(true);
 }
 
 static void tell(void)
@@ -331,7 +407,7 @@ static bool turn(void)
     return accept_failures < LIMITS_ACCEPT_FAILURES && idle_turns < LIMITS_IDLE_TURNS;
 }
 
-void loop_close(void)
+static void close_all(void)
 {
     /* evhttp closes its connections, and the base its pipe, by number. */
     bool pipe_gone = pipe_fd[0].fd >= 0 && !(descriptor_intact(&pipe_fd[0]) && descriptor_intact(&pipe_fd[1]));
@@ -340,49 +416,71 @@ void loop_close(void)
     if (given_up)
         peers_abandon();
     for (struct door *d = doors; d < doors + LIMITS_DOORS; d++)
-        if (d->http && !given_up)
-            evhttp_free(d->http);
+        if (atomic_load(&d->state) != FREE)
+            free_door(d);
     /* Every exchange has lost its client by now; those that are out with the worker come back to be freed. */
     work_stop();
     peers_close(given_up);
     if (base && !given_up)
         event_base_free(base);
-    for (struct door *d = doors; d < doors + LIMITS_DOORS; d++)
-        if (atomic_load(&d->state) != FREE)
-            free_door(d);
     descriptor_close(&wake_fd);
     base = NULL;
 }
 
+static void redirect(void *unused)
+{
+    (void)unused;
+    modules_redirect();
+}
+
+/* A program that restricts its system calls may not do so past a server: its threads would be its death. The calls are
+ * redirected on a thread that nobody waits for, since the loader is asked. */
+static void watch_calls(int more)
+{
+    if (got_want(more))
+        thread_start("cprof-redirect", redirect, NULL, NULL);
+}
+
 void loop_run(void (*ending)(void))
 {
-    work_start(wake, wake_fd.fd);
     if (setjmp(rescue_point)) {
         given_up = true; /* also when it happens while freeing: what is left then is leaked */
     } else {
         rescue_arm();
+        work_start(wake);
+        watch_calls(+1);
         while (turn())
             ;
     }
+    opening_close(); /* who holds the lock that ending() wants waits for an answer, or for nothing of ours */
     registry_withdraw();
     ending();
-    loop_close();
+    close_all();
     rescue_disarm();
+    watch_calls(-1);
+}
+
+/* What was in the loop's own table is not here: its numbers are the host's. */
+static void close_copies(void)
+{
+    for (struct door *d = doors; d < doors + LIMITS_DOORS; d++)
+        if (atomic_load(&d->state) != FREE)
+            listener_after_fork_child(&d->listener);
+    descriptor_close(&wake_fd);
 }
 
 void loop_after_fork_child(void)
 {
-    peers_after_fork_child();
+    peers_after_fork_child(!alone);
     registry_after_fork_child();
     work_after_fork_child();
+    opening_after_fork_child();
+    if (!alone)
+        close_copies();
     for (struct door *d = doors; d < doors + LIMITS_DOORS; d++) {
-        if (atomic_load(&d->state) != FREE)
-            listener_after_fork_child(&d->listener);
         d->http = NULL;
         d->accept = NULL;
         atomic_store(&d->state, FREE);
     }
-    descriptor_close(&wake_fd);
-    pipe_fd[0].fd = pipe_fd[1].fd = -1;
     base = NULL;
 }

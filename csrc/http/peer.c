@@ -385,10 +385,10 @@ uint64_t peers_settle(int64_t now_ns)
     return sum;
 }
 
-void peers_after_fork_child(void)
+void peers_after_fork_child(bool copies)
 {
     for (struct peer *p = peers; p < peers + LIMITS_PEERS_MAX; p++)
-        if (p->phase != PEER_FREE)
+        if (copies && p->phase != PEER_FREE)
             descriptor_close(&p->fd);
     peers_close(true);
 }

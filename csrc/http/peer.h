@@ -92,7 +92,7 @@ bool peers_expire(int64_t now_ns);
  * anything about any connection does. */
 uint64_t peers_settle(int64_t now_ns);
 
-/* Closes our copies. */
-void peers_after_fork_child(void);
+/* copies: the connections were in the host's table; ours are closed. */
+void peers_after_fork_child(bool copies);
 
 #endif

@@ -221,7 +221,7 @@ static void writer(void *unused)
 {
     (void)unused;
     static char path[PATH_MAX];
-    thread_own_descriptors(-1);
+    thread_own_descriptors();
     find_folder(path);
     int folder = atomic_load(&leaving) ? -1 : open_folder(path);
     if (folder >= 0) {

@@ -10,7 +10,7 @@
  *     ... calls into libevent, on this thread ...
  *     rescue_disarm();
  *
- * One thread at a time: the event loop's, or the one that starts the server.
+ * One thread at a time: the event loop's.
  */
 #ifndef CPROF_HTTP_RESCUE_H
 #define CPROF_HTTP_RESCUE_H

@@ -4,8 +4,8 @@
 #include "base/lock.h"
 #include "base/thread.h"
 #include "http/address.h"
-#include "http/listener.h"
 #include "http/loop.h"
+#include "http/opening.h"
 #include "http/registry.h"
 
 #include <stdatomic.h>
@@ -52,8 +52,7 @@ static void after_fork_parent(void)
 static void after_fork_child(void)
 {
     lock_reset_after_fork(&server_lock);
-    if (state != OFF)
-        loop_after_fork_child();
+    loop_after_fork_child();
     state = OFF;
     forget_sides();
 }
@@ -79,7 +78,11 @@ static void on_ending(void)
 static void server_thread(void *unused)
 {
     (void)unused;
-    loop_run(on_ending);
+    enum loop_begun begun = loop_begin();
+    if (begun == LOOP_REFUSED)
+        return;
+    if (begun == LOOP_SERVES)
+        loop_run(on_ending);
     lock_take(&server_lock);
     state = OFF;
     atomic_fetch_add(&ended, 1);
@@ -87,45 +90,42 @@ static void server_thread(void *unused)
     lock_wake_word(&ended);
 }
 
-/* With the first listener come the loop and its thread. */
-static enum status start_loop(const struct listener *l, struct reason *why)
+/* With the first listener come the loop and its thread. Until that has answered it wants no lock. */
+static enum status start_loop(const struct address *a, struct opened *o)
 {
     registry_prepare();
-    enum status s = loop_open(l, why);
-    if (s)
-        return s;
-    /* Before the thread: it may give up at once. */
-    state = ON;
+    opening_first(a);
     owner = getpid();
-    s = thread_start("cprof-http", server_thread, NULL, why);
-    if (s) {
-        state = OFF;
-        loop_close();
+    enum status s = thread_start("cprof-http", server_thread, NULL, &o->why);
+    if (s)
+        return s;
+    if (!opening_wait(o)) {
+        state = ENDING; /* when it comes to it: it will find that nobody waits */
+        return status_because(&o->why, STATUS_SYSTEM, "the server's thread does not answer");
     }
-    return s;
+    if (o->status == STATUS_OK)
+        state = ON;
+    return o->status;
 }
 
-static enum status add_to_loop(struct listener *l, int *door, struct reason *why)
+static enum status ask_loop(const struct address *a, struct opened *o)
 {
-    *door = loop_add(l);
-    if (*door >= 0)
-        return STATUS_OK;
-    listener_close(l);
-    return status_because(why, STATUS_BUSY, "the server is still closing a listener");
+    if (!opening_ask(a))
+        return status_because(&o->why, STATUS_BUSY, "the server is still being closed");
+    loop_wake();
+    if (!opening_wait(o))
+        return status_because(&o->why, STATUS_SYSTEM, "the server's thread does not answer");
+    return o->status;
 }
 
-static enum status open_at(struct address *a, struct side *side, struct reason *why)
+static enum status open_at(const struct address *a, struct side *side, struct reason *why)
 {
-    struct listener l;
-    int door = 0;
-    enum status s = listener_open(a, &l, why);
+    struct opened o = {0};
+    enum status s = state == OFF ? start_loop(a, &o) : ask_loop(a, &o);
     if (s)
-        return s;
-    s = state == OFF ? start_loop(&l, why) : add_to_loop(&l, &door, why);
-    if (s)
-        return s;
-    *side = (struct side){.open = true, .door = door};
-    memcpy(side->text, l.text, sizeof side->text);
+        return status_because(why, s, "%s", o.why.text);
+    *side = (struct side){.open = true, .door = o.door};
+    memcpy(side->text, o.text, sizeof side->text);
     return STATUS_OK;
 }
 

@@ -18,10 +18,10 @@ static bool ending;
 
 /* owned by the loop's thread */
 static bool started;
-static void (*tell)(void);
-static int tell_fd = -1;
+static size_t jobs_out;
+static void (*tell_loop)(void);
 
-static _Atomic uint32_t posted; /* the worker sleeps on it; changes with every job and with the end */
+static _Atomic uint32_t posted; /* the worker sleeps on it; changes with every job and nudge, and with the end */
 static _Atomic uint32_t alive;  /* 1 from starting the thread to its last touch of this file */
 
 static void queue_reset(struct queue *q)
@@ -44,62 +44,94 @@ static struct work *queue_take(struct queue *q)
     return job;
 }
 
-static void post(void)
+void work_nudge(void)
 {
     atomic_fetch_add(&posted, 1);
     lock_wake_word(&posted);
 }
 
+static struct work *next_job(bool *end)
+{
+    lock_take(&work_lock);
+    *end = ending;
+    struct work *job = ending ? NULL : queue_take(&waiting);
+    lock_drop(&work_lock);
+    return job;
+}
+
+static void run_job(struct work *job)
+{
+    job->run(job);
+    lock_take(&work_lock);
+    queue_put(&finished, job);
+    lock_drop(&work_lock);
+}
+
 static void work_thread(void *unused)
 {
     (void)unused;
-    thread_own_descriptors(tell_fd);
+    bool end;
+    uint32_t told = atomic_load(&posted) - 1; /* whoever nudged before it came to be has told nobody */
     for (;;) {
         uint32_t seen = atomic_load(&posted);
-        lock_take(&work_lock);
-        bool end = ending;
-        struct work *job = end ? NULL : queue_take(&waiting);
-        lock_drop(&work_lock);
+        struct work *job = next_job(&end);
         if (end)
             break;
-        if (!job) {
+        if (!job && seen == told) {
             lock_wait_word(&posted, seen, -1);
             continue;
         }
-        job->run(job);
-        lock_take(&work_lock);
-        queue_put(&finished, job);
-        lock_drop(&work_lock);
-        tell();
+        if (job)
+            run_job(job);
+        told = seen;
+        tell_loop();
     }
     atomic_store(&alive, 0);
     lock_wake_word(&alive);
 }
 
-void work_start(void (*ready)(void), int keep)
+static enum status start_thread(struct reason *why)
+{
+    if (started)
+        return STATUS_OK;
+    atomic_store(&alive, 1);
+    enum status s = thread_start("cprof-http-work", work_thread, NULL, why);
+    started = s == STATUS_OK;
+    if (!started)
+        atomic_store(&alive, 0);
+    return s;
+}
+
+static void reset(void)
 {
     queue_reset(&waiting);
     queue_reset(&finished);
     ending = started = false;
-    tell = ready;
-    tell_fd = keep;
+    jobs_out = 0;
+}
+
+void work_start(void (*tell)(void))
+{
+    reset();
+    tell_loop = tell;
+    start_thread(NULL);
+}
+
+bool work_is_idle(void)
+{
+    return started && !jobs_out;
 }
 
 enum status work_submit(struct work *job, struct reason *why)
 {
-    if (!started) {
-        atomic_store(&alive, 1);
-        enum status s = thread_start("cprof-http-work", work_thread, NULL, why);
-        if (s) {
-            atomic_store(&alive, 0);
-            return s;
-        }
-        started = true;
-    }
+    enum status s = start_thread(why);
+    if (s)
+        return s;
     lock_take(&work_lock);
     queue_put(&waiting, job);
     lock_drop(&work_lock);
-    post();
+    jobs_out++;
+    work_nudge();
     return STATUS_OK;
 }
 
@@ -111,6 +143,7 @@ static void give_back(struct queue *q)
         lock_drop(&work_lock);
         if (!job)
             return;
+        jobs_out--;
         job->done(job);
     }
 }
@@ -126,7 +159,7 @@ void work_stop(void)
         lock_take(&work_lock);
         ending = true;
         lock_drop(&work_lock);
-        post();
+        work_nudge();
         while (atomic_load(&alive))
             lock_wait_word(&alive, 1, -1);
     }
@@ -139,5 +172,5 @@ void work_after_fork_child(void)
 {
     lock_reset_after_fork(&work_lock);
     atomic_store(&alive, 0);
-    work_start(NULL, -1);
+    reset();
 }

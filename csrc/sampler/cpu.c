@@ -188,7 +188,7 @@ static void engine(void *arg)
 {
     (void)arg;
     bool redirected = false;
-    thread_own_descriptors(-1);
+    thread_own_descriptors();
     got_want(+1);
     for (;;) {
         uint32_t seen = atomic_load(&wake_word);

@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "check.h"
+#include "tables.h"
 
 #include "base/lock.h"
 #include "encode/capture.h"
@@ -19,9 +20,11 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -48,12 +51,17 @@ struct capture {
 
 static _Atomic int captures_open, captures_cancelled, captures_finished, finishing;
 static _Atomic uint32_t rates_asked; /* all of them or-ed: CHECK is for the main thread only */
-static _Atomic bool capture_refuses, finish_fails, finish_waits;
+static _Atomic bool capture_refuses, finish_fails, finish_waits, start_waits;
+static _Atomic int starting;
 static _Atomic size_t finish_bytes;
 
 enum status capture_start(uint32_t hz, struct capture **out, struct reason *why)
 {
     rates_asked |= hz;
+    starting++;
+    while (start_waits)
+        usleep(1000);
+    starting--;
     if (capture_refuses)
         return status_because(why, STATUS_BUSY, "SIGPROF is taken");
     *out = calloc(1, sizeof **out);
@@ -862,7 +870,7 @@ static void in_child(void (*body)(void))
     CHECK_INT(status, 0);
 }
 
-static int fds_of_server; /* what the parent's server and one connection take */
+static int fds_of_server; /* without the parent's server, and with one client */
 
 static void after_fork(void)
 {
@@ -870,15 +878,14 @@ static void after_fork(void)
     uint16_t parents = port;
     CHECK_INT(server_address(SERVER_INSIDE, text, sizeof text), STATUS_NOT_RUNNING);
     CHECK_INT(server_stop(SERVER_INSIDE), STATUS_NOT_RUNNING);
-    /* all but the two ends of libevent's own pipe */
-    CHECK_INT(count_fds(), fds_of_server + 2);
+    CHECK_INT(count_fds(), fds_of_server);
     serve();
     CHECK(port != parents);
     ask("GET /debug/pprof/symbol?0x1000", "", OK, PLAIN NOSNIFF "Content-Length: 33",
         "num_symbols: 1\n0x1000 outer(int)\n");
     ask("GET /debug/pprof/profile?seconds=1", "", OK, PROFILE "Content-Length: 13", "profile bytes");
     server_stop(SERVER_INSIDE);
-    CHECK_INT(count_fds(), fds_of_server + 2);
+    CHECK_INT(count_fds(), fds_of_server);
 }
 
 static void raw_fork(void)
@@ -920,6 +927,172 @@ static void forks(void)
     close(client);
 }
 
+/* ---- where the descriptors are ---- */
+
+static int next_fd(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(fd);
+    return fd;
+}
+
+/* A host that knows which number its next descriptor has, and one that closes what it does not know: the one sees no
+ * difference, the other does no harm. */
+static void nothing_in_the_hosts_table(void)
+{
+    int before = count_fds(), next = next_fd();
+    serve();
+    CHECK_INT(next_fd(), next);
+    CHECK_INT(count_fds(), before);
+    int client = dial();
+    CHECK_INT(client, next);
+    int finished = captures_finished;
+    say(client, "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\n\r\n", 47);
+    wait_for(&captures_open, 1);
+    CHECK_INT(count_fds(), before + 1);
+    int kept = dup2(client, 2000) == 2000 ? 2000 : -1;
+    for (int fd = 3; fd < 4096; fd++)
+        if (fd != kept)
+            syscall(SYS_close, fd);
+    for (int i = 0; i < 20; i++)
+        ask("GET /foo", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
+    hear(kept, false);
+    expect("begun before", OK, PROFILE "Content-Length: 13", "profile bytes");
+    CHECK_INT(captures_finished, finished + 1);
+    stop();
+}
+
+static void without_close_range(void)
+{
+    refuse_close_range(false);
+    nothing_in_the_hosts_table();
+}
+
+/* ---- a loop that does not come by ---- */
+
+static enum status serve_outside_too(char text[ADDRESS_ROOM], struct reason *why)
+{
+    enum status s = server_start(SERVER_OUTSIDE, ":0", why);
+    if (s == STATUS_OK)
+        CHECK_INT(server_address(SERVER_OUTSIDE, text, ADDRESS_ROOM), STATUS_OK);
+    return s;
+}
+
+/* Who wakes the loop is the worker, and it can be busy for seconds. */
+static void busy_worker(void)
+{
+    struct reason why = {0};
+    char text[ADDRESS_ROOM];
+    serve();
+    finish_waits = true;
+    int fd = dial();
+    say(fd, "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\n\r\n", 47);
+    wait_for(&finishing, 1);
+    int64_t start = now_ms();
+    for (int i = 0; i < 10; i++) {
+        CHECK_INT(serve_outside_too(text, &why), STATUS_OK);
+        CHECK_INT(server_stop(SERVER_OUTSIDE), STATUS_OK);
+    }
+    CHECK(now_ms() - start < PATIENCE_MS / 2);
+    finish_waits = false;
+    hear(fd, false);
+    expect("meanwhile", OK, PROFILE "Content-Length: 13", "profile bytes");
+    close(fd);
+    stop();
+}
+
+/* The answer comes too late: what was opened by then must not stay open, and the next one is served. */
+static void late_listener(void)
+{
+    struct reason why = {0};
+    char text[ADDRESS_ROOM];
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    int free_port = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(free_port, (struct sockaddr *)&a, sizeof a) == 0 &&
+          getsockname(free_port, (struct sockaddr *)&a, &len) == 0);
+    close(free_port);
+    snprintf(text, sizeof text, "127.0.0.1:%d", ntohs(a.sin_port));
+
+    serve();
+    http_limits.open_ns = 50 * MS;
+    start_waits = true;
+    int fd = dial();
+    say(fd, "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\n\r\n", 48);
+    wait_for(&starting, 1);
+    CHECK_INT(server_start(SERVER_OUTSIDE, text, &why), STATUS_SYSTEM);
+    CHECK_STR(why.text, "the server's thread does not answer");
+    start_waits = false;
+    http_limits.open_ns = PATIENCE_MS * MS;
+    wait_for(&captures_open, 1);
+    CHECK_INT(server_start(SERVER_OUTSIDE, text, &why), STATUS_OK); /* nobody else listens there */
+    CHECK_INT(server_stop(SERVER_OUTSIDE), STATUS_OK);
+    close(fd);
+    stop();
+}
+
+static _Atomic bool eventfd_waits;
+
+/* The first thing the loop's thread does. */
+int eventfd(unsigned value, int flags)
+{
+    while (eventfd_waits)
+        usleep(1000);
+    return (int)syscall(SYS_eventfd2, value, flags);
+}
+
+static void late_loop(void)
+{
+    struct reason why = {0};
+    char text[ADDRESS_ROOM];
+    http_limits.open_ns = 50 * MS;
+    eventfd_waits = true;
+    CHECK_INT(server_start(SERVER_INSIDE, ":0", &why), STATUS_SYSTEM);
+    CHECK_INT(server_start(SERVER_INSIDE, ":0", &why), STATUS_BUSY);
+    CHECK_INT(server_address(SERVER_INSIDE, text, sizeof text), STATUS_NOT_RUNNING);
+    eventfd_waits = false;
+    server_stop(SERVER_INSIDE); /* waits for what is still ending */
+    http_limits.open_ns = PATIENCE_MS * MS;
+    serve();
+    ask("GET /foo", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
+    stop();
+}
+
+/* Whoever forks while another thread waits for the loop waits with it, and not for ever. */
+static _Atomic bool asking;
+
+static void *serve_and_stop(void *unused)
+{
+    (void)unused;
+    while (asking) {
+        server_start(SERVER_OUTSIDE, ":0", NULL);
+        server_stop(SERVER_OUTSIDE);
+    }
+    return NULL;
+}
+
+static void forks_while_asking(void)
+{
+    pthread_t asker;
+    asking = true;
+    pthread_create(&asker, NULL, serve_and_stop, NULL);
+    for (int i = 0; i < 100; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            alarm(20);
+            char text[ADDRESS_ROOM];
+            _exit(server_address(SERVER_OUTSIDE, text, sizeof text) != STATUS_NOT_RUNNING);
+        }
+        int status = -1;
+        waitpid(pid, &status, 0);
+        CHECK_INT(status, 0);
+    }
+    asking = false;
+    pthread_join(asker, NULL);
+}
+
+/* ---- in the host's table, where there is no other ---- */
+
 /* A host that closes what it finds, and gives the numbers to descriptors of its own: by raw system calls, since
  * this is the race that TSan would report. */
 static int highest_listener(void)
@@ -946,6 +1119,7 @@ static void wait_until_off(void)
 
 static void host_takes_listener(void)
 {
+    refuse_close_range(true);
     serve();
     int ours = highest_listener();
     CHECK(ours >= 960); /* out of the range that hosts close and reuse */
@@ -971,6 +1145,7 @@ static void host_takes_listener(void)
 
 static void host_takes_connection(void)
 {
+    refuse_close_range(true);
     serve();
     int pair[2], fd = dial();
     say(fd, "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\n\r\n", 48);
@@ -1001,6 +1176,7 @@ static void host_takes_connection(void)
 
 static void host_closes_all(void)
 {
+    refuse_close_range(true);
     serve();
     int fd = dial();
     say(fd, "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\n\r\n", 48);
@@ -1020,6 +1196,7 @@ static void host_closes_all(void)
 static void host_breaks_listener(void)
 {
     struct timespec before, after;
+    refuse_close_range(true);
     http_limits.pause_ns = 20 * MS;
     serve();
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
@@ -1056,6 +1233,15 @@ int main(int argc, char **argv)
     life_cycle();
     no_descriptors();
     forks();
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* their allocators: see quiet() */
+    forks_while_asking();
+#endif
+    (void)forks_while_asking;
+    busy_worker();
+    in_child(late_listener);
+    in_child(late_loop);
+    in_child(nothing_in_the_hosts_table);
+    in_child(without_close_range);
     hostile_hosts();
     return check_done();
 }

@@ -337,6 +337,7 @@ static void standard_ones_are_closed(void)
     int first = open("/dev/null", O_RDWR), second = open("/dev/null", O_RDWR), third = open("/dev/null", O_RDWR);
     host_burn(0.1);
     dup2(out, STDOUT_FILENO);
+    host_stop();
     printf("opened %d %d %d\n", first, second, third);
 }
 

@@ -1,0 +1,90 @@
+#include "http/opening.h"
+
+#include "base/lock.h"
+#include "http/limits.h"
+
+#include <time.h>
+
+enum { EMPTY, ASKED, TAKEN, ANSWERED, GIVEN_UP, CLOSED };
+
+static _Atomic uint32_t state;
+static struct address asked; /* the asker's until ASKED, then the loop's */
+static struct opened answer; /* the loop's until ANSWERED, then the asker's */
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static bool move(uint32_t from, uint32_t to)
+{
+    return atomic_compare_exchange_strong(&state, &from, to);
+}
+
+void opening_first(const struct address *a)
+{
+    asked = *a;
+    atomic_store(&state, ASKED);
+}
+
+bool opening_ask(const struct address *a)
+{
+    if (atomic_load(&state) != EMPTY)
+        return false;
+    asked = *a;
+    return move(EMPTY, ASKED); /* it may have closed meanwhile */
+}
+
+bool opening_wait(struct opened *out)
+{
+    int64_t end = now_ns() + http_limits.open_ns;
+    for (;;) {
+        uint32_t now = atomic_load(&state);
+        int64_t left = end - now_ns();
+        if (now == ANSWERED) {
+            *out = answer;
+            move(ANSWERED, EMPTY); /* or it has closed since: then the listener is gone, too, which shows soon enough */
+            return true;
+        }
+        if (now == CLOSED) {
+            out->status = status_because(&out->why, STATUS_BUSY, "the server is still being closed");
+            return true;
+        }
+        if (left > 0)
+            lock_wait_word(&state, now, left);
+        else if (move(ASKED, EMPTY) || move(TAKEN, GIVEN_UP))
+            return false;
+    }
+}
+
+bool opening_take(struct address *a)
+{
+    if (!move(ASKED, TAKEN))
+        return false;
+    *a = asked;
+    return true;
+}
+
+bool opening_answer(const struct opened *o)
+{
+    answer = *o;
+    bool waited_for = move(TAKEN, ANSWERED);
+    if (waited_for)
+        lock_wake_word(&state);
+    else
+        atomic_store(&state, EMPTY);
+    return waited_for;
+}
+
+void opening_close(void)
+{
+    atomic_store(&state, CLOSED);
+    lock_wake_word(&state);
+}
+
+void opening_after_fork_child(void)
+{
+    atomic_store(&state, EMPTY);
+}
