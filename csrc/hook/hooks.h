@@ -36,8 +36,8 @@ extern const struct hook_functions hook_functions;
 /* From here on events are told. next and events must live for ever. Ordinary threads. */
 void hooks_start(const struct hook_functions *next, const struct hook_events *events);
 
-/* Is the calling process the one that was set up (or a child of its fork, where the pthread_atfork handlers ran)? No more
- * after it has restricted its system calls. */
+/* Is the calling process the one that was set up (or a child of its fork, where the pthread_atfork handlers ran)? No
+ * more after it has restricted its system calls. */
 bool hooks_are_for_here(void);
 
 /* True: hooks_tell_not_ended is wanted where it does not end after all. */
