@@ -1,5 +1,5 @@
-/* Becomes argv[1], as `cprof run` does: with the process id in the environment where the rest of what the stub wants is.
- * It stands in for the command, whose own start is not the program's time. */
+/* Becomes argv[1], as `cprof run` does: with the process id in the environment where the rest of what the stub wants
+ * is. It stands in for the command, whose own start is not the program's time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

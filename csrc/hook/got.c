@@ -77,6 +77,11 @@ void got_never(void)
     never = true;
 }
 
+bool got_is_used(void)
+{
+    return !never;
+}
+
 bool got_want(int more)
 {
     atomic_fetch_add(&wanted, more);

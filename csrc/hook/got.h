@@ -31,6 +31,9 @@ bool got_want(int more);
 /* Brings what is loaded in line with what is wanted. On a thread of ours, with no lock but LOCK_MODULES held. */
 void got_sync(void);
 
+/* Not after got_never. */
+bool got_is_used(void);
+
 /* Slots that point to us now. */
 uint32_t got_count(void);
 

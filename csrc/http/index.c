@@ -1,5 +1,7 @@
+#include "hook/got.h"
 #include "http/routes.h"
 #include "sampler/cpu.h"
+#include "symbol/taken.h"
 
 #include <inttypes.h>
 
@@ -58,6 +60,13 @@ static void put_status(struct buf *out)
                s.stolen ? "replaced by the program"
                : s.hz   ? "ours"
                         : "ours while sampling");
+    if (got_is_used())
+        put_count(out, "places where calls are redirected", got_count(), false);
+    else
+        buf_puts(out, "<tr><td>calls</td><td class=\"n\">pass through the preloaded library</td></tr>\n");
+    if (taken_function())
+        buf_printf(out, "<tr><td>names</td><td class=\"n bad\">off: the program defines %s</td></tr>\n",
+                   taken_function());
     buf_puts(out, "</tbody>\n</table>\n<p>Totals since the start of the process.</p>\n");
 }
 
