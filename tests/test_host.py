@@ -171,6 +171,12 @@ def test_a_host_that_closes_everything_closes_nothing_of_ours(outcome: Outcome) 
     """Our loop gave up, and nobody was served any more."""
 
 
+@by_every_door("served.c", "jailed", doors=[LINKED])
+def test_a_server_without_a_profile_knows_of_a_jail(outcome: Outcome) -> None:
+    """The calls were redirected while a profile was taken only: the threads of a server went into
+    the jail with the host, and a filter that kills killed it for what they do."""
+
+
 # Limits.
 
 
