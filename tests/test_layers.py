@@ -37,7 +37,7 @@ HOOK_MAY_USE = {
     *("environ", "faccessat", "fcntl", "getenv", "nanosleep"),
     *("slab_pages", "slab_pages_free"),
     # Of hook/got, on a thread of ours:
-    *("_r_debug", "dl_iterate_phdr", "mprotect", "sysconf", "atfork_register"),
+    *("definition_of", "dl_iterate_phdr", "mprotect", "sysconf", "atfork_register"),
 }
 DOOR_MAY_INCLUDE = {
     *("api/core_table.h", "api/cprof.h", "base/say.h"),

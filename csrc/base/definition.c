@@ -116,7 +116,8 @@ const char *definition_taken(const char *library, bool (*cares)(const char *name
     while (map && !strstr(map->l_name, library))
         map = map->l_next;
     struct table t = map ? read_table(map) : (struct table){0};
-    for (uint32_t i = 1; t.gnu_hash && i < t.gnu_hash[1]; i++) {
+    uint32_t end = t.gnu_hash && t.symbols && t.strings ? t.gnu_hash[1] : 0;
+    for (uint32_t i = 1; i < end; i++) {
         const char *name = t.strings + t.symbols[i].st_name;
         const struct link_map *from = _r_debug.r_map;
         if (cares(name) && find_from(&from, name) && !is_one_of(from, owners))
