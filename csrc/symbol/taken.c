@@ -7,10 +7,11 @@
 
 static const char *taken;
 
+/* Not those of zlib and its like: programs that export them have the same ones, and libelf wants them for compressed
+ * sections only. */
 static bool is_of_those_libraries(const char *name)
 {
-    static const char *const beginnings[] = {"dwfl_",   "dwarf_",  "dwelf_", "elf",   "gelf_",
-                                             "inflate", "deflate", "gz",     "lzma_", "BZ2_"};
+    static const char *const beginnings[] = {"dwfl_", "dwarf_", "dwelf_", "elf", "gelf_"};
     for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
         if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
             return true;

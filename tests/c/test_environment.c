@@ -3,7 +3,9 @@
 #include "check.h"
 #include "hook/environment.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define STUB "/lib/stub.so"
 
@@ -51,6 +53,7 @@ static void preloads(const char *given, const char *wanted)
 static void variables_come_back(void)
 {
     char *envp[] = {"A=b", "CPROF_RUN_PID=9", "CPROF_RUN_STALE=1", "CPROF_HTTP=1", "C", NULL}, *none[] = {NULL};
+    char generation[32];
     environment_keep(kept, STUB, 41);
     char **out = filled(envp, true);
     CHECK_STR(in(out, "A"), "b");
@@ -58,12 +61,13 @@ static void variables_come_back(void)
     CHECK_STR(in(out, "CPROF_RUN_PID"), "7");
     CHECK_STR(in(out, "CPROF_RUN_OUTPUT"), "/x y");
     CHECK_STR(in(out, "CPROF_RUN_STALE"), "none");
-    CHECK_STR(in(out, "CPROF_RUN_GENERATION"), "42");
+    snprintf(generation, sizeof generation, "42:%d", getpid());
+    CHECK_STR(in(out, "CPROF_RUN_GENERATION"), generation);
     CHECK_STR(in(out, "LD_PRELOAD"), STUB);
     CHECK_INT(count(out), 7);
     free(out);
     out = filled(none, false);
-    CHECK_STR(in(out, "CPROF_RUN_GENERATION"), "0");
+    CHECK_STR(in(out, "CPROF_RUN_GENERATION"), "0:0");
     CHECK_INT(count(out), 4);
     free(out);
     out = filled(NULL, true); /* as execve takes it on Linux */
@@ -71,7 +75,8 @@ static void variables_come_back(void)
     free(out);
     environment_keep(kept, STUB, 4294967294u);
     out = filled(none, true);
-    CHECK_STR(in(out, "CPROF_RUN_GENERATION"), "4294967295");
+    snprintf(generation, sizeof generation, "4294967295:%d", getpid());
+    CHECK_STR(in(out, "CPROF_RUN_GENERATION"), generation);
     free(out);
 }
 
