@@ -174,6 +174,7 @@ static void a_later_handler_ends_sampling(void)
     cpu_window_close(w, NULL);
 }
 
+#ifndef __SANITIZE_THREAD__
 static struct sigaction saved;
 
 static void on_chained(int sig, siginfo_t *info, void *context)
@@ -199,6 +200,7 @@ static void handlers_that_call_each_other_end(void)
     cpu_window_close(w, NULL);
     CHECK(s.ticks >= 25);
 }
+#endif
 
 __attribute__((unused)) static void a_forks_child_starts_anew(void)
 {
