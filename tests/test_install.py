@@ -22,6 +22,7 @@ ANALYST_TESTS = [
     "test_core_module.py",
     "test_fetch.py",
     "test_cli.py",
+    "test_python_door.py",
 ]
 
 
@@ -105,6 +106,9 @@ def test_pip_install_from_the_sdist_and_the_analysts_tests(
     interpreter."""
     bin_ = venv(python, tmp_path / "venv")
     run(bin_ / "python", *PIP, source_dist, "pytest")
+    profile = tmp_path / "run.pb.gz"
+    run(bin_ / "cprof", "run", "-o", profile, "--", bin_ / "python", "-c", "sum(range(10**7))")
+    assert "Total samples" in run(bin_ / "cprof", "top", profile)
     tests = [str(ROOT / "tests" / name) for name in ANALYST_TESTS]
     out = run(bin_ / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider",
               "-c", ROOT / "pyproject.toml",
