@@ -34,7 +34,8 @@ HOOK_MAY_USE = {
     *("__libc_current_sigrtmax", "__libc_current_sigrtmin"),
     *("sigaddset", "sigdelset", "sigemptyset", "sigfillset", "sigismember", "sigprocmask"),
     *("memmove", "strchr", "strcmp", "strcspn", "strlen", "strncmp", "strstr"),
-    *("environ", "faccessat", "fcntl", "getenv", "nanosleep"),
+    *("environ", "faccessat", "fcntl", "getenv", "nanosleep", "say"),
+    *("close", "memmem", "open", "pread", "strrchr", "strspn"),
     *("slab_pages", "slab_pages_free"),
     # Of hook/got, on a thread of ours:
     *("definition_of", "dl_iterate_phdr", "mprotect", "sysconf", "atfork_register"),
@@ -47,7 +48,7 @@ DOOR_MAY_INCLUDE = {
 INTERCEPTED = {
     *("_exit", "_Exit", "execl", "execle", "execlp", "execv", "execve", "execveat", "execvp"),
     *("execvpe", "fexecve", "posix_spawn", "posix_spawnp", "prctl", "setns", "syscall"),
-    *("unshare", "sigprocmask", "pthread_sigmask"),
+    *("daemon", "unshare", "sigprocmask", "pthread_sigmask"),
     *("sigaction", "sigignore", "siginterrupt", "signal", "bsd_signal", "ssignal"),
     *("sigset", "sysv_signal", "__sysv_signal"),
 }

@@ -75,16 +75,16 @@ static void find_writer(void)
 }
 
 /* %p is the process id, %% a percent sign. */
-static bool expand_output(const char *pattern)
+static bool expand(const char *pattern, char *to, size_t room)
 {
     size_t n = 0;
-    for (; *pattern && n + 16 < sizeof output_path; pattern++) {
+    for (; *pattern && n + 16 < room; pattern++) {
         if (pattern[0] == '%' && pattern[1] == 'p')
-            n += (size_t)sprintf(output_path + n, "%d", getpid()), pattern++;
+            n += (size_t)sprintf(to + n, "%d", getpid()), pattern++;
         else
-            output_path[n++] = *pattern, pattern += pattern[0] == '%' && pattern[1] == '%';
+            to[n++] = *pattern, pattern += pattern[0] == '%' && pattern[1] == '%';
     }
-    output_path[n] = '\0';
+    to[n] = '\0';
     return !*pattern;
 }
 
@@ -269,7 +269,7 @@ static const struct hook_events events = {.ending = write_profile,
 
 static enum status start_recording(struct reason *why)
 {
-    if (!expand_output(run.output))
+    if (!expand(run.output, output_path, sizeof output_path))
         return status_because(why, STATUS_INVALID, "the name of the file is too long");
     enum status status = capture_start((uint32_t)run.hz, &capture, why);
     if (status)
@@ -298,8 +298,10 @@ static enum status serve_on_next_port(struct reason *why)
 
 static enum status serve(struct reason *why)
 {
-    enum status status = server_start(SERVER_OUTSIDE, run.http, why);
+    char address[PATH_MAX];
     bool has_port = strncmp(run.http, "unix:", 5) != 0;
+    bool fits = expand(run.http, address, sizeof address);
+    enum status status = server_start(SERVER_OUTSIDE, has_port || !fits ? run.http : address, why);
     return status == STATUS_IN_USE && run.is_child && has_port ? serve_on_next_port(why) : status;
 }
 
@@ -308,7 +310,7 @@ static void start_serving(void)
     struct reason why = {0};
     char bound[256];
     if (serve(&why) != STATUS_OK || server_address(SERVER_OUTSIDE, bound, sizeof bound) != STATUS_OK)
-        say("not serving on ", run.http, ": ", why.text, NULL);
+        say("not serving: ", why.text, NULL);
     else if (strncmp(bound, "unix:", 5) == 0)
         say("serving ", bound, NULL);
     else

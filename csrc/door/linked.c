@@ -77,9 +77,7 @@ __attribute__((constructor)) static void serve_if_asked(void)
     say_remember(secure_getenv("CPROF_LOG"));
     const struct cprof_core *c = open_core();
     if (!c || c->serve_outside(addr) < 0)
-        say("not serving on ", addr, ": ", cprof_last_error(), NULL);
-    else if (strncmp(addr, "unix:", 5) == 0)
-        say("serving ", c->serve_outside_addr(), NULL);
-    else if (strcmp(strrchr(addr, ':') ? strrchr(addr, ':') + 1 : addr, "0") == 0)
+        say("not serving: ", cprof_last_error(), NULL);
+    else if (strncmp(addr, "unix:", 5) != 0 && strcmp(strrchr(addr, ':') ? strrchr(addr, ':') + 1 : addr, "0") == 0)
         say("serving http://", c->serve_outside_addr(), "/debug/pprof/", NULL);
 }

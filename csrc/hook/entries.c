@@ -121,6 +121,11 @@ ENTRY_VISIBLE int ENTRY(posix_spawnp)(pid_t *pid, const char *file, const posix_
     return entries_now()->posix_spawnp(pid, file, actions, attr, argv, envp);
 }
 
+ENTRY_VISIBLE int ENTRY(daemon)(int stay, int keep)
+{
+    return entries_now()->daemon(stay, keep);
+}
+
 ENTRY_VISIBLE void ENTRY(_exit)(int status)
 {
     entries_now()->_exit(status);

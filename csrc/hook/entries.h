@@ -34,6 +34,7 @@ ENTRY_VISIBLE int ENTRY(posix_spawn)(pid_t *pid, const char *path, const posix_s
                                      const posix_spawnattr_t *attr, char *const argv[], char *const envp[]);
 ENTRY_VISIBLE int ENTRY(posix_spawnp)(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
                                       const posix_spawnattr_t *attr, char *const argv[], char *const envp[]);
+ENTRY_VISIBLE int ENTRY(daemon)(int stay, int keep);
 ENTRY_VISIBLE void ENTRY(_exit)(int status);
 ENTRY_VISIBLE void ENTRY(_Exit)(int status);
 ENTRY_VISIBLE int ENTRY(sigaction)(int sig, const struct sigaction *action, struct sigaction *old);

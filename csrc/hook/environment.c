@@ -22,9 +22,9 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-struct environment_plan environment_plan(char *const envp[], bool again)
+struct environment_plan environment_plan(char *const envp[], enum environment_use use)
 {
-    struct environment_plan plan = {.preload = "", .again = again};
+    struct environment_plan plan = {.preload = "", .use = use};
     for (; envp && envp[plan.entries]; plan.entries++)
         if (begins(envp[plan.entries], ENVIRONMENT_PRELOAD))
             plan.preload = envp[plan.entries] + strlen(ENVIRONMENT_PRELOAD);
@@ -61,6 +61,40 @@ static char *append_number(char *to, unsigned value)
     return append(to, digits + n);
 }
 
+bool environment_is_anothers(char *const envp[])
+{
+    for (size_t i = 0; envp && envp[i]; i++) {
+        bool known = !begins(envp[i], ENVIRONMENT_PREFIX) || begins(envp[i], ENVIRONMENT_GENERATION);
+        for (size_t k = 0; kept_strings[k] && !known; k++)
+            known = strcmp(kept_strings[k], envp[i]) == 0;
+        if (!known)
+            return true;
+    }
+    return false;
+}
+
+/* Ours first, then what was there. */
+static void put_preload(char *text, const char *given)
+{
+    text = append(text, ENVIRONMENT_PRELOAD);
+    if (!lists(given, stub_path)) {
+        text = append(text, stub_path);
+        if (given[0])
+            text = append(text, ":");
+    }
+    append(text, given);
+}
+
+/* What was there without ours; false where nothing is left. */
+static bool put_others(char *text, const char *given)
+{
+    text = append(text, ENVIRONMENT_PRELOAD);
+    append(text, given);
+    while (environment_drop_library(text, stub_path))
+        ;
+    return *text != '\0';
+}
+
 char **environment_fill(const struct environment_plan *plan, char *const envp[], void *room)
 {
     char **out = room;
@@ -69,19 +103,20 @@ char **environment_fill(const struct environment_plan *plan, char *const envp[],
     for (size_t i = 0; envp && envp[i]; i++)
         if (!begins(envp[i], ENVIRONMENT_PRELOAD) && !begins(envp[i], ENVIRONMENT_PREFIX))
             out[n++] = envp[i];
+    if (plan->use == ENVIRONMENT_NONE) {
+        if (put_others(text, plan->preload))
+            out[n++] = text;
+        out[n] = NULL;
+        return out;
+    }
+    bool again = plan->use == ENVIRONMENT_AGAIN;
     for (size_t i = 0; kept_strings[i]; i++)
         out[n++] = (char *)(unsigned long)kept_strings[i];
     out[n++] = text;
-    text = append_number(append(text, ENVIRONMENT_GENERATION), plan->again ? generation_now + 1 : 0);
-    text = append_number(append(text, ":"), plan->again ? (unsigned)getpid() : 0) + 1;
+    text = append_number(append(text, ENVIRONMENT_GENERATION), again ? generation_now + 1 : 0);
+    text = append_number(append(text, ":"), again ? (unsigned)getpid() : 0) + 1;
     out[n++] = text;
-    text = append(text, ENVIRONMENT_PRELOAD);
-    if (!lists(plan->preload, stub_path)) {
-        text = append(text, stub_path);
-        if (plan->preload[0])
-            text = append(text, ":");
-    }
-    append(text, plan->preload);
+    put_preload(text, plan->preload);
     out[n] = NULL;
     return out;
 }

@@ -15,19 +15,27 @@
 #define ENVIRONMENT_PRELOAD  "LD_PRELOAD="
 #define ENVIRONMENT_KEPT_MAX 8
 
+/* Who gets it: the next image of this process, which goes on where this one ends; a child; a program that is not to be
+ * profiled, whatever the given environment says. */
+enum environment_use { ENVIRONMENT_AGAIN, ENVIRONMENT_CHILD, ENVIRONMENT_NONE };
+
 struct environment_plan {
     size_t entries, bytes; /* room that environment_fill needs */
     const char *preload;   /* what the given environment preloads, "" for nothing */
-    bool again;            /* for the next image of this same process */
+    enum environment_use use;
 };
 
 /* kept: "NAME=value" of each variable with the prefix but the generation, ended by NULL; stub: the library's path. All
  * must live for ever. */
 void environment_keep(const char *const *kept, const char *stub, unsigned generation);
 
+/* Does envp hold the variables of another `cprof run`, that this process is about to become? They are left as they are.
+ */
+bool environment_is_anothers(char *const envp[]);
+
 /* Puts the variables into envp: plan first, then fill with the room it asks for, of which the result is the new envp.
- * again: for the next image of this process, which goes on where this one ends. Any context. */
-struct environment_plan environment_plan(char *const envp[], bool again);
+ * Any context. */
+struct environment_plan environment_plan(char *const envp[], enum environment_use use);
 char **environment_fill(const struct environment_plan *plan, char *const envp[], void *room);
 
 /* Takes "path" out of a list of libraries, in place; true where it was there. */

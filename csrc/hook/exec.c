@@ -1,8 +1,10 @@
 #include "hook/exec.h"
 
+#include "base/say.h"
 #include "base/slab.h"
 #include "hook/environment.h"
 #include "hook/hooks.h"
+#include "hook/program.h"
 #include "hook/signals.h"
 
 #include <alloca.h>
@@ -36,9 +38,9 @@ struct exec_call {
     const posix_spawnattr_t *attr;
 };
 
-static int with_variables(const struct exec_call *call, char *const envp[], bool again)
+static int with_variables(const struct exec_call *call, char *const envp[], enum environment_use use)
 {
-    struct environment_plan plan = environment_plan(envp, again);
+    struct environment_plan plan = environment_plan(envp, use);
     bool small = plan.bytes <= ON_STACK_MAX;
     void *room = small ? alloca(plan.bytes) : slab_pages(plan.bytes);
     if (!room)
@@ -52,9 +54,21 @@ static int with_variables(const struct exec_call *call, char *const envp[], bool
     return result;
 }
 
-/* likely: the program is there and may be run. A shell tries each folder of PATH, and writing a profile before every
- * try would be dear. */
-static int replace(const struct exec_call *call, char *const envp[], bool likely)
+/* found: the program's file, where it is known. */
+static int run_profiled(const struct exec_call *call, char *const envp[], const char *found, enum environment_use use)
+{
+    if (environment_is_anothers(envp))
+        return call->run(call, envp);
+    const char *why = program_unfit(found);
+    if (!why)
+        return with_variables(call, envp, use);
+    say(found, " runs unprofiled: ", why, NULL);
+    return with_variables(call, envp, ENVIRONMENT_NONE);
+}
+
+/* found: NULL where it is not there, or may not be run. A shell tries each folder of PATH, and writing a profile before
+ * every try would be dear. */
+static int replace(const struct exec_call *call, char *const envp[], bool likely, const char *found)
 {
     bool here = hooks_are_for_here();
     int saved = errno;
@@ -62,7 +76,8 @@ static int replace(const struct exec_call *call, char *const envp[], bool likely
     bool changed = signals_before_exec();
     errno = saved;
     bool profiled = here ? profile_next_image : profile_children;
-    int result = profiled ? with_variables(call, envp, here) : call->run(call, envp);
+    int result = profiled ? run_profiled(call, envp, found, here ? ENVIRONMENT_AGAIN : ENVIRONMENT_CHILD)
+                          : call->run(call, envp);
     saved = errno;
     if (changed)
         signals_after_failed_exec();
@@ -77,25 +92,24 @@ static bool is_program(const char *path)
     return path && faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
 }
 
-/* As execvp looks for it. */
-static bool is_in_path(const char *file)
+/* As execvp looks for it: the file, in full, or NULL. */
+static const char *find_in_path(const char *file, char full[PATH_MAX])
 {
     const char *path = getenv("PATH");
     if (!file || !*file || strchr(file, '/'))
-        return is_program(file);
+        return is_program(file) ? file : NULL;
     for (path = path ? path : "/bin:/usr/bin";; path++) {
-        char full[PATH_MAX];
         size_t n = strcspn(path, ":"), file_n = strlen(file);
-        if (n + 1 + file_n < sizeof full) {
+        if (n + 1 + file_n < PATH_MAX) {
             memcpy(full, path, n);
             full[n] = '/';
             memcpy(full + n + (n > 0), file, file_n + 1);
             if (is_program(full))
-                return true;
+                return full;
         }
         path += n;
         if (!*path)
-            return false;
+            return NULL;
     }
 }
 
@@ -107,7 +121,8 @@ static int run_path(const struct exec_call *call, char *const envp[])
 int exec_path(const char *path, char *const argv[], char *const envp[])
 {
     struct exec_call call = {.run = run_path, .path = path, .argv = argv};
-    return replace(&call, envp, is_program(path));
+    bool there = is_program(path);
+    return replace(&call, envp, there, there ? path : NULL);
 }
 
 static int run_file(const struct exec_call *call, char *const envp[])
@@ -118,7 +133,9 @@ static int run_file(const struct exec_call *call, char *const envp[])
 int exec_file(const char *file, char *const argv[], char *const envp[])
 {
     struct exec_call call = {.run = run_file, .path = file, .argv = argv};
-    return replace(&call, envp, is_in_path(file));
+    char full[PATH_MAX];
+    const char *found = find_in_path(file, full);
+    return replace(&call, envp, found != NULL, found);
 }
 
 static int run_descriptor(const struct exec_call *call, char *const envp[])
@@ -129,7 +146,7 @@ static int run_descriptor(const struct exec_call *call, char *const envp[])
 int exec_descriptor(int fd, char *const argv[], char *const envp[])
 {
     struct exec_call call = {.run = run_descriptor, .fd = fd, .argv = argv};
-    return replace(&call, envp, fcntl(fd, F_GETFD) >= 0);
+    return replace(&call, envp, fcntl(fd, F_GETFD) >= 0, NULL);
 }
 
 static int run_at(const struct exec_call *call, char *const envp[])
@@ -141,7 +158,7 @@ int exec_at(int dir, const char *path, char *const argv[], char *const envp[], i
 {
     struct exec_call call = {.run = run_at, .fd = dir, .path = path, .argv = argv, .flags = flags};
     bool likely = path && (*path ? faccessat(dir, path, X_OK, 0) == 0 : fcntl(dir, F_GETFD) >= 0);
-    return replace(&call, envp, likely);
+    return replace(&call, envp, likely, dir == AT_FDCWD && path && *path ? path : NULL);
 }
 
 static int run_spawn(const struct exec_call *call, char *const envp[])
@@ -154,9 +171,9 @@ static int run_spawnp(const struct exec_call *call, char *const envp[])
     return hook_next->posix_spawnp(call->pid, call->path, call->actions, call->attr, call->argv, envp);
 }
 
-static int spawn(const struct exec_call *call, char *const envp[])
+static int spawn(const struct exec_call *call, char *const envp[], const char *found)
 {
-    return profile_children ? with_variables(call, envp, false) : call->run(call, envp);
+    return profile_children ? run_profiled(call, envp, found, ENVIRONMENT_CHILD) : call->run(call, envp);
 }
 
 int exec_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
@@ -164,7 +181,7 @@ int exec_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *a
 {
     struct exec_call call = {
         .run = run_spawn, .pid = pid, .path = path, .actions = actions, .attr = attr, .argv = argv};
-    return spawn(&call, envp);
+    return spawn(&call, envp, path);
 }
 
 int exec_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
@@ -172,5 +189,6 @@ int exec_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *
 {
     struct exec_call call = {
         .run = run_spawnp, .pid = pid, .path = file, .actions = actions, .attr = attr, .argv = argv};
-    return spawn(&call, envp);
+    char full[PATH_MAX];
+    return spawn(&call, envp, profile_children ? find_in_path(file, full) : NULL);
 }

@@ -99,6 +99,16 @@ static void end(int status)
     hook_next->_exit(status);
 }
 
+/* libc forks in there, and ends the parent by a call of its own. In the child nothing was told. */
+static int become_daemon(int stay, int keep)
+{
+    bool told_here = hooks_tell_ending();
+    int result = hook_next->daemon(stay, keep);
+    if (told_here && result != 0)
+        hooks_tell_not_ended();
+    return result;
+}
+
 const struct hook_functions hook_functions = {
     .execve = exec_path,
     .execvpe = exec_file,
@@ -106,6 +116,7 @@ const struct hook_functions hook_functions = {
     .execveat = exec_at,
     .posix_spawn = exec_spawn,
     .posix_spawnp = exec_spawnp,
+    .daemon = become_daemon,
     ._exit = end,
     .sigaction = signals_action,
     .signal = signals_bsd,

@@ -23,6 +23,7 @@ typedef void (*hook_handler)(int);
     HOOK(int, posix_spawnp,                                                                                            \
          (pid_t * pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,     \
           char *const argv[], char *const envp[]))                                                                     \
+    HOOK(int, daemon, (int stay, int keep))                                                                            \
     HOOK(void, _exit, (int status))                                                                                    \
     HOOK(int, sigaction, (int sig, const struct sigaction *action, struct sigaction *old))                             \
     HOOK(hook_handler, signal, (int sig, hook_handler handler))                                                        \

@@ -224,6 +224,13 @@ void peers_close(bool forget)
     memset(doors, 0, sizeof doors);
 }
 
+bool peer_is_local_user(const struct peer *p)
+{
+    struct sockaddr_storage own;
+    socklen_t n = sizeof own;
+    return p && getsockname(p->fd.fd, (struct sockaddr *)&own, &n) == 0 && own.ss_family == AF_UNIX;
+}
+
 struct peer *peer_of(struct evhttp_connection *evcon)
 {
     for (struct peer *p = peers; p < peers + peers_top; p++)

@@ -66,6 +66,9 @@ struct bufferevent *peers_accept(struct event_base *base, void *unused);
 
 struct peer *peer_of(struct evhttp_connection *evcon);
 
+/* Did it come by a unix socket? */
+bool peer_is_local_user(const struct peer *p);
+
 /* A handler has its request. */
 void peer_answer(struct peer *p, struct exchange *ex);
 

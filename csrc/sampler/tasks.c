@@ -94,8 +94,9 @@ static bool waits_under_other_mask(uint32_t tid, bool *readable)
                              &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]) != 7)
         return false;
     switch (call) {
-    case SYS_rt_sigsuspend:
-    case SYS_rt_sigtimedwait: return true;
+    case SYS_rt_sigsuspend: return true;
+    case SYS_rt_sigtimedwait: /* what it waits for shows as not blocked, and is; the rest is its own */
+        return peek(a[0]) == 0 || (peek(a[0]) & UINT64_C(1) << (SIGPROF - 1));
     case SYS_ppoll: return a[3] != 0;
     case SYS_epoll_pwait:
     case SYS_epoll_pwait2: return a[4] != 0;

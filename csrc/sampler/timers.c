@@ -23,6 +23,9 @@
 
 #define MISSES_MAX 3
 
+/* Starting and ending a thread block everything for a moment: what is to be told of lasts longer. */
+#define BLOCKED_SCANS 4
+
 #define PAGES_AT_ONCE ((size_t)4096)
 
 /* A thread that has just been woken from a ppoll looks like one that runs, under the mask of the ppoll. */
@@ -149,7 +152,11 @@ static void settle_unarmed(struct timers *t)
             slot->misses++;
         else if (slot->state != TIMER_ARMED && slot->misses < MISSES_MAX)
             try_arm(t, slot);
-        t->blocked += (slot->state == TIMER_BLOCKED || slot->state == TIMER_PAUSED) && slot->misses == MISSES_MAX;
+        bool blocks = slot->state == TIMER_BLOCKED || slot->state == TIMER_PAUSED;
+        slot->blocked_scans = (uint8_t)(!blocks                               ? 0
+                                        : slot->blocked_scans < BLOCKED_SCANS ? slot->blocked_scans + 1
+                                                                              : BLOCKED_SCANS);
+        t->blocked += slot->blocked_scans == BLOCKED_SCANS;
         t->refused += slot->state == TIMER_REFUSED;
     }
 }

@@ -27,10 +27,11 @@ enum timer_state {
 
 struct timer_slot {
     int32_t tid;
-    int id;         /* the kernel's timer id; meaningless when not armed */
-    uint8_t state;  /* enum timer_state; all but ARMED are tried again now and then */
-    uint8_t calm;   /* how many looks in a row must still say yes before a thread that once said no is armed */
-    uint8_t misses; /* how often in a row it could not be armed, up to MISSES_MAX */
+    int id;                /* the kernel's timer id; meaningless when not armed */
+    uint8_t state;         /* enum timer_state; all but ARMED are tried again now and then */
+    uint8_t calm;          /* how many looks in a row must still say yes before a thread that once said no is armed */
+    uint8_t blocked_scans; /* how many in a row found SIGPROF blocked, up to BLOCKED_SCANS */
+    uint8_t misses;        /* how often in a row it could not be armed, up to MISSES_MAX */
 };
 
 struct timers {

@@ -32,7 +32,7 @@ static size_t count(char *const *envp)
 /* The room is exactly what was asked for, so that a sanitizer sees what is written beyond. */
 static char **filled(char *const *envp, bool again)
 {
-    struct environment_plan plan = environment_plan(envp, again);
+    struct environment_plan plan = environment_plan(envp, again ? ENVIRONMENT_AGAIN : ENVIRONMENT_CHILD);
     void *room = malloc(plan.bytes);
     if (!room)
         abort();
