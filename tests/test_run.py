@@ -399,6 +399,31 @@ def test_nobody_reads_our_line(options: list[str], run: Run) -> None:
 # --- Settings -------------------------------------------------------------------------------------
 
 
+def test_a_full_pipe_does_not_stop_the_program() -> None:
+    """The line about the server waited for whoever should read stderr, before main."""
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        for size in (4096, 1):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(writer, b"x" * size)
+        os.set_blocking(writer, True)
+        came = ended([cprof_command(), "run", "echo", "went on"], stderr=writer)
+        assert came[:2] == (0, "went on\n")
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_who_ends_first_says_how(build: Build, tmp_path: Path) -> None:
+    """While the profile of a crash is written the other threads run on: one that ended the process
+    meanwhile was at times quicker than the fault, and the status was its own."""
+    program = build("ends_twice.c")
+    command = [cprof_command(), "run", "-o", str(tmp_path / "cpu.pb.gz"), "--", str(program)]
+    assert {ended(command).code for _ in range(15)} == {-signal.SIGSEGV}
+
+
 def test_the_rate(endings: Path, tmp_path: Path) -> None:
     for hz in (None, 50):
         output = tmp_path / f"{hz}.gz"
