@@ -399,6 +399,17 @@ def test_nobody_reads_our_line(options: list[str], run: Run) -> None:
 # --- Settings -------------------------------------------------------------------------------------
 
 
+@as_root
+def test_the_first_process_of_a_namespace_survives_its_signals(tmp_path: Path) -> None:
+    """SIGTERM does not end it: what came after was not in the profile."""
+    profile = tmp_path / "cpu.pb.gz"
+    script = "kill -TERM $$; i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; echo on"
+    words = [cprof_command(), "run", "-o", str(profile), "sh", "-c", script]
+    came = ended(["unshare", "-pf", "--mount-proc", *words])
+    assert came[:2] == (0, "on\n"), came
+    assert cprof.load(profile).total("samples") > 0
+
+
 def test_a_full_pipe_does_not_stop_the_program() -> None:
     """The line about the server waited for whoever should read stderr, before main."""
     reader, writer = os.pipe()
