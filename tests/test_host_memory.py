@@ -80,6 +80,18 @@ def test_plugins_are_found_by_the_runpath_of_who_asks(outcome: Outcome) -> None:
     outcome.assert_sampled()
 
 
+@by_every_door("plugins.c", "large", more=(Plugin("plugin_table.c"),))
+def test_plugins_are_loaded_while_their_calls_are_redirected(outcome: Outcome) -> None:
+    """A page that the loader was still writing into was made read-only again: it crashed."""
+    outcome.assert_sampled()
+
+
+@by_every_door("closed_table.c", "closed", flags=("-Wl,-z,norelro,-z,now",), doors=(LINKED, RUN))
+def test_a_host_makes_its_own_tables_read_only(outcome: Outcome) -> None:
+    """Only what the loader had closed was opened to be written: the engine crashed."""
+    outcome.assert_sampled()
+
+
 @by_every_door("tls.c", "before", "after", more=(Plugin("tls_block.c"),))
 def test_a_host_that_uses_up_static_thread_locals(outcome: Outcome) -> None:
     """A large block of ours would not be loaded, or leave too little."""

@@ -119,6 +119,20 @@ def test_a_host_leaves_its_namespaces(outcome: Outcome) -> None:
     outcome.assert_sampled()
 
 
+@by_every_door("jails.c", "unshare_processes", doors=(RUN,))
+def test_nobody_waits_for_a_writer_that_cannot_come_back(outcome: Outcome) -> None:
+    """A thread that changed the process namespace of its children starts no more threads: its
+    process ended two minutes late."""
+    assert len(outcome.ended.err.splitlines()) <= 1, outcome.ended.err
+
+
+@by_every_door("jails.c", "join_by_threads", "cancelled")
+def test_several_threads_join_namespaces(outcome: Outcome) -> None:
+    """What one thread had brought back the next waited for, five seconds each time, and two writers
+    wrote at once. One that was cancelled ended in our waiting."""
+    outcome.assert_sampled()
+
+
 # Limits.
 
 

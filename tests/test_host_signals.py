@@ -43,6 +43,13 @@ def test_no_other_signal_has_a_handler_of_ours(outcome: Outcome) -> None:
     outcome.assert_sampled()
 
 
+@by_every_door("masks.c", "jumps", "forks")
+def test_handlers_come_while_the_host_changes_its_mask(outcome: Outcome) -> None:
+    """A handler that left by siglongjmp took our lock with it, one that forked waited for itself:
+    the next fork hung."""
+    outcome.assert_sampled()
+
+
 def test_the_doors_are_all_tried() -> None:
     """A table that leaves out too much would leave nothing to fail."""
     assert set(ALL) >= {LINKED, RUN, PYTHON}

@@ -34,11 +34,15 @@ HOOK_MAY_USE = {
     *("__libc_current_sigrtmax", "__libc_current_sigrtmin"),
     *("sigaddset", "sigdelset", "sigemptyset", "sigfillset", "sigismember", "sigprocmask"),
     *("memmove", "strchr", "strcmp", "strcspn", "strlen", "strncmp", "strstr"),
-    *("environ", "faccessat", "fcntl", "getenv", "nanosleep", "say"),
+    *("environ", "faccessat", "fcntl", "getenv", "say"),
     *("close", "memmem", "open", "pread", "strrchr", "strspn"),
+    # hook/alone, where a lock of its own is taken with all signals blocked:
+    *("fstatfs", "ioctl", "lock_drop", "lock_reset_after_fork", "lock_take"),
+    "pthread_setcancelstate",
     *("slab_pages", "slab_pages_free"),
     # Of hook/got, on a thread of ours:
-    *("definition_of", "dl_iterate_phdr", "mprotect", "sysconf", "atfork_register"),
+    *("definition_of", "dl_iterate_phdr", "mprotect", "sysconf", "syscall"),
+    "atfork_register",
 }
 DOOR_MAY_INCLUDE = {
     *("api/core_table.h", "api/cprof.h", "base/say.h"),

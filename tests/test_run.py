@@ -399,6 +399,42 @@ def test_nobody_reads_our_line(options: list[str], run: Run) -> None:
 # --- Settings -------------------------------------------------------------------------------------
 
 
+@as_root
+def test_the_first_process_of_a_namespace_survives_its_signals(tmp_path: Path) -> None:
+    """SIGTERM does not end it: what came after was not in the profile."""
+    profile = tmp_path / "cpu.pb.gz"
+    script = "kill -TERM $$; i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; echo on"
+    words = [cprof_command(), "run", "-o", str(profile), "sh", "-c", script]
+    came = ended(["unshare", "-pf", "--mount-proc", *words])
+    assert came[:2] == (0, "on\n"), came
+    assert cprof.load(profile).total("samples") > 0
+
+
+def test_a_full_pipe_does_not_stop_the_program() -> None:
+    """The line about the server waited for whoever should read stderr, before main."""
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        for size in (4096, 1):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(writer, b"x" * size)
+        os.set_blocking(writer, True)
+        came = ended([cprof_command(), "run", "echo", "went on"], stderr=writer)
+        assert came[:2] == (0, "went on\n")
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_who_ends_first_says_how(build: Build, tmp_path: Path) -> None:
+    """While the profile of a crash is written the other threads run on: one that ended the process
+    meanwhile was at times quicker than the fault, and the status was its own."""
+    program = build("ends_twice.c")
+    command = [cprof_command(), "run", "-o", str(tmp_path / "cpu.pb.gz"), "--", str(program)]
+    assert {ended(command).code for _ in range(15)} == {-signal.SIGSEGV}
+
+
 def test_the_rate(endings: Path, tmp_path: Path) -> None:
     for hz in (None, 50):
         output = tmp_path / f"{hz}.gz"
@@ -415,7 +451,7 @@ def test_a_port_that_is_taken_is_one_line(run: Run) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = run("exit", "3", options=["--http", address])
     assert done[:2] == (3, "exit\n")
-    assert one_line(done.stderr).startswith(f"cprof: not serving on {address}: ")
+    assert one_line(done.stderr).startswith(f"cprof: not serving: {address} ")
 
 
 def test_the_line_goes_where_cprof_log_says(run: Run, tmp_path: Path) -> None:

@@ -38,6 +38,8 @@
 /* Who ends the process waits for the profile to be written. Naming a large program takes some seconds. */
 #define WRITE_PATIENCE_NS INT64_C(60000000000)
 
+#define END_PATIENCE_NS INT64_C(2000000000)
+
 #define DEFAULT_PORT 6060 /* of the address "1" */
 #define PORTS_TRIED  100  /* by a child whose parent has the port that was asked for */
 
@@ -59,6 +61,7 @@ static bool begun;  /* it is there, and is not to be emptied */
  * sees the file among its own nor closes it, and may since have changed its root or its user. */
 enum { NOBODY, IDLE, ASKED, DONE };
 static _Atomic uint32_t writer_state; /* of that thread */
+static _Atomic pid_t ending;          /* the thread that asked */
 static int writer_output;             /* in its table; -1: why is in writer_errno */
 static int writer_errno;
 static char failure[512]; /* what went wrong with the last request */
@@ -167,6 +170,15 @@ static void writer_thread(void *unused)
     }
 }
 
+/* Whoever asked goes on to end the process as it had to: another thread that was about to would perhaps be quicker, and
+ * the process end by its status. Until the exec of who asked has failed; not for long, since PID 1 of a namespace may
+ * survive its signal. */
+static void let_end(void)
+{
+    if (atomic_load(&ending) != gettid() && atomic_load(&writer_state) == DONE)
+        lock_wait_word(&writer_state, DONE, END_PATIENCE_NS);
+}
+
 /* Of several threads that end the process at once one asks, and all wait. Not a second time while the first goes on to
  * end the process: that would leave a writer behind which is just about to replace the file. True for who asked.
  * Signals wait too: those of a busy host would end the waiting early. */
@@ -177,13 +189,16 @@ static bool write_profile(void)
         return false;
     uint64_t before = mask_change(SIG_SETMASK, MASK_ALL);
     bool mine = atomic_compare_exchange_strong(&writer_state, &idle, ASKED);
-    if (mine)
+    if (mine) {
+        atomic_store(&ending, gettid());
         lock_wake_word(&writer_state);
+    }
     for (int i = 0; i < 2 && atomic_load(&writer_state) == ASKED; i++) /* a wait may end early, once */
         lock_wait_word(&writer_state, ASKED, WRITE_PATIENCE_NS);
     atomic_compare_exchange_strong(&writer_state, &asked, DONE); /* nobody asks more of it */
     if (mine && failure[0])
         say("no profile in ", output_path, ": ", failure, NULL);
+    let_end();
     mask_change(SIG_SETMASK, before);
     return mine;
 }
@@ -192,7 +207,8 @@ static bool write_profile(void)
 static void write_again(void)
 {
     uint32_t done = DONE;
-    atomic_compare_exchange_strong(&writer_state, &done, IDLE);
+    if (atomic_compare_exchange_strong(&writer_state, &done, IDLE))
+        lock_wake_word(&writer_state);
 }
 
 /* Another thread that calls exit() meanwhile takes what handlers are left, and ends the process when there is none: so
@@ -252,9 +268,12 @@ static void rest(void)
 
 static void go_on(void)
 {
+    struct reason why = {0};
     quiet_resume();
-    if (capture)
-        start_writer(&(struct reason){0});
+    if (capture && start_writer(&why) != STATUS_OK) {
+        atomic_store(&writer_state, NOBODY); /* who ends the process would wait for it */
+        say("no profile in ", output_path, ": ", why.text, NULL);
+    }
 }
 
 static const struct hook_events events = {.ending = write_profile,

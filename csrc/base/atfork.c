@@ -22,7 +22,7 @@ static _Atomic pid_t owner;
 static void before_fork(void)
 {
     forking_n = atomic_load_explicit(&table_n, memory_order_acquire);
-    for (uint32_t rank = LOCK_API; rank <= LOCK_LEAF; rank++)
+    for (uint32_t rank = LOCK_ALONE; rank <= LOCK_LEAF; rank++)
         for (size_t i = 0; i < forking_n; i++)
             if (table[i]->rank == rank && table[i]->before)
                 table[i]->before();
@@ -30,7 +30,7 @@ static void before_fork(void)
 
 static void after_fork_parent(void)
 {
-    for (uint32_t rank = LOCK_LEAF; rank >= LOCK_API; rank--)
+    for (uint32_t rank = LOCK_LEAF; rank >= LOCK_ALONE; rank--)
         for (size_t i = 0; i < forking_n; i++)
             if (table[i]->rank == rank && table[i]->after_parent)
                 table[i]->after_parent();
@@ -39,7 +39,7 @@ static void after_fork_parent(void)
 static void reset_rooms(size_t n)
 {
     lock_reset_after_fork(&table_lock);
-    for (uint32_t rank = LOCK_LEAF; rank >= LOCK_API; rank--)
+    for (uint32_t rank = LOCK_LEAF; rank >= LOCK_ALONE; rank--)
         for (size_t i = 0; i < n; i++)
             if (table[i]->rank == rank && table[i]->after_child)
                 table[i]->after_child();

@@ -12,12 +12,13 @@
 #include <stdint.h>
 
 enum lock_rank {
-    LOCK_API = 1, /* a public call that starts or stops something */
-    LOCK_SERVER,  /* http/server: the one server of the process */
-    LOCK_WORK,    /* http/work: the queue between event loop and worker */
-    LOCK_CPU,     /* sampler/cpu: windows, timers, the drain */
-    LOCK_MODULES, /* sampler/modules: while the loader is asked */
-    LOCK_LEAF,    /* guards a few words, calls nothing */
+    LOCK_ALONE = 1, /* hook/alone: while the host makes a call for which ours go */
+    LOCK_API,       /* a public call that starts or stops something */
+    LOCK_SERVER,    /* http/server: the one server of the process */
+    LOCK_WORK,      /* http/work: the queue between event loop and worker */
+    LOCK_CPU,       /* sampler/cpu: windows, timers, the drain */
+    LOCK_MODULES,   /* sampler/modules: while the loader is asked */
+    LOCK_LEAF,      /* guards a few words, calls nothing */
 };
 
 struct lock {

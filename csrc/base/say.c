@@ -6,8 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -55,6 +58,15 @@ static void take_back(int sig)
     rawcall4(SYS_rt_sigtimedwait, (long)(uintptr_t)&one, 0, (long)(uintptr_t)&at_once, sizeof one);
 }
 
+/* A pipe that nobody empties would stop the host, which did not write: better no line. */
+#define ROOM_PATIENCE_MS 100
+
+static bool has_room(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    return poll(&p, 1, ROOM_PATIENCE_MS) > 0;
+}
+
 /* Nobody may be reading, the file be at its limit, the terminal be another job's: the host did not write, so the
  * signals for that are not for it. */
 static void write_quietly(int fd, const char *text, size_t n)
@@ -62,7 +74,7 @@ static void write_quietly(int fd, const char *text, size_t n)
     sigset_t pending;
     uint64_t before = mask_change(SIG_BLOCK, MASK_OF(SIGPIPE) | MASK_OF(SIGXFSZ) | MASK_OF(SIGTTOU));
     sigpending(&pending);
-    ssize_t written = write(fd, text, n);
+    ssize_t written = has_room(fd) ? write(fd, text, n) : 0;
     if (written < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE))
         take_back(SIGPIPE);
     if (written < 0 && errno == EFBIG && !sigismember(&pending, SIGXFSZ))
@@ -73,7 +85,7 @@ static void write_quietly(int fd, const char *text, size_t n)
 void say(const char *text, ...)
 {
     struct line l = {.n = 0};
-    int saved = errno;
+    int saved = errno, cancel_state;
     if (strcmp(remembered, "off") == 0)
         return;
     va_list more;
@@ -83,9 +95,11 @@ void say(const char *text, ...)
         add(&l, text);
     va_end(more);
     l.text[l.n++] = '\n';
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     int fd = remembered[0] ? open(remembered, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666) : -1;
     write_quietly(fd >= 0 ? fd : STDERR_FILENO, l.text, l.n);
     if (fd >= 0)
         close(fd);
+    pthread_setcancelstate(cancel_state, NULL);
     errno = saved;
 }

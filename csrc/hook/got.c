@@ -6,11 +6,13 @@
 
 #include <elf.h>
 #include <link.h>
+#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -157,12 +159,28 @@ static bool is_read_only(const struct module *m, uintptr_t at)
     return at >= m->relro_start && at < m->relro_end;
 }
 
-/* One store: other threads call through the slot meanwhile, and find the one or the other. */
+/* The kernel joins nothing to the word, and says so where it may not write there. */
+static bool is_writable(uintptr_t at)
+{
+    static uint32_t nobody;
+    const int join_nothing = FUTEX_OP(FUTEX_OP_OR, 0, FUTEX_OP_CMP_EQ, 0);
+    return syscall(SYS_futex, &nobody, FUTEX_WAKE_OP_PRIVATE, 0, NULL, at, join_nothing) >= 0;
+}
+
+/* The loader is still writing into what it makes read-only when it is done: a page that is closed under it would end
+ * the process. */
+static bool is_being_loaded(const struct module *m)
+{
+    return m->relro_start < m->relro_end && is_writable(m->relro_start);
+}
+
+/* One store: other threads call through the slot meanwhile, and find the one or the other. What the host has closed
+ * itself, or left open, stays so. */
 static bool put(const struct module *m, uintptr_t at, uintptr_t value)
 {
-    bool closed = is_read_only(m, at);
+    bool closed = !is_writable(at);
     void *page = (void *)(at & ~(PAGE_SIZE - 1));
-    if (closed && mprotect(page, PAGE_SIZE, PROT_READ | PROT_WRITE) != 0)
+    if (closed && (!is_read_only(m, at) || mprotect(page, PAGE_SIZE, PROT_READ | PROT_WRITE) != 0))
         return false;
     atomic_store_explicit((_Atomic uintptr_t *)at, value, memory_order_release);
     if (closed)
@@ -225,13 +243,24 @@ static void after_fork_child(void)
 
 static const struct atfork_hooks fork_hooks = {.rank = LOCK_LEAF, .after_child = after_fork_child};
 
-/* Under the loader's lock: what is looked at cannot be unloaded. Nothing is allocated. */
+struct visit {
+    bool on;
+    bool all; /* were ready to be looked at */
+};
+
+/* Under the lock of the loader's list: what is looked at cannot be unloaded, but may still be being loaded. Nothing is
+ * allocated. */
 static int visit(struct dl_phdr_info *info, size_t size, void *arg)
 {
+    struct visit *v = arg;
     struct module m;
     (void)size;
-    if (read_module(info, &m) && !is_ours(&m))
-        go_through(&m, *(bool *)arg);
+    if (!read_module(info, &m) || is_ours(&m))
+        return 0;
+    if (v->on && is_being_loaded(&m))
+        v->all = false;
+    else
+        go_through(&m, v->on);
     return 0;
 }
 
@@ -246,11 +275,11 @@ static void find_theirs(void)
     }
 }
 
-void got_sync(void)
+bool got_sync(void)
 {
-    bool on = atomic_load(&wanted) > 0;
-    if (never || !configured || (!on && !started))
-        return;
+    struct visit v = {.on = atomic_load(&wanted) > 0, .all = true};
+    if (never || !configured || (!v.on && !started))
+        return true;
     if (!started) {
         find_theirs();
         hooks_start(&next, configured);
@@ -258,5 +287,6 @@ void got_sync(void)
         started = true;
     }
     atomic_store(&redirected, 0);
-    dl_iterate_phdr(visit, &on);
+    dl_iterate_phdr(visit, &v);
+    return v.all;
 }

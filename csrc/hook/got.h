@@ -28,8 +28,9 @@ void got_never(void);
 /* False: it never comes to anything, and no got_sync has to follow. */
 bool got_want(int more);
 
-/* Brings what is loaded in line with what is wanted. On a thread of ours, with no lock but LOCK_MODULES held. */
-void got_sync(void);
+/* Brings what is loaded in line with what is wanted. On a thread of ours, with no lock but LOCK_MODULES held. False:
+ * some modules are still being loaded, and are to be looked at again. */
+bool got_sync(void);
 
 /* Not after got_never. */
 bool got_is_used(void);

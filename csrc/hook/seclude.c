@@ -11,7 +11,7 @@
 int seclude_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
     if (option == PR_SET_SECCOMP)
-        hooks_tell_secluding();
+        alone_seclude();
     return hook_next->prctl(option, a, b, c, d);
 }
 
@@ -25,9 +25,9 @@ long seclude_syscall(long number, long a, long b, long c, long d, long e, long f
 {
     if ((number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER)) ||
         (number == SYS_prctl && a == PR_SET_SECCOMP))
-        hooks_tell_secluding();
+        alone_seclude();
     if (number == SYS_exit_group)
         hooks_tell_ending();
-    return alone_is_wanted(number, a) ? alone_call(call_by_number, (const long[]){number, a, b, c, d, e, f})
-                                      : hook_next->syscall(number, a, b, c, d, e, f);
+    return alone_is_wanted(number, a, b) ? alone_call(call_by_number, (const long[]){number, a, b, c, d, e, f})
+                                         : hook_next->syscall(number, a, b, c, d, e, f);
 }

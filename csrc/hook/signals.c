@@ -21,6 +21,9 @@ extern int __sigaction(int sig, const struct sigaction *action, struct sigaction
 static struct sigaction shown[NSIG];
 static _Atomic bool catching;
 
+/* The first process of a namespace is not ended by signals at their default, but by its own faults only. */
+static bool only_faults;
+
 static _Atomic uint64_t interrupting; /* a bit for each signal of ours that siginterrupt was called for */
 
 static uint64_t bit_of(int sig)
@@ -30,6 +33,8 @@ static uint64_t bit_of(int sig)
 
 static bool is_fatal(int sig)
 {
+    if (only_faults && sig != SIGSEGV && sig != SIGBUS && sig != SIGILL && sig != SIGFPE)
+        return false;
     switch (sig) {
     case SIGHUP:
     case SIGINT:
@@ -94,6 +99,7 @@ static void tell_ending(void)
 void signals_catch_fatal(void)
 {
     struct sigaction ours = catcher(), now;
+    only_faults = rawcall4(SYS_getpid, 0, 0, 0, 0) == 1;
     for (int sig = 1; sig <= SIGRTMAX; sig++) {
         if (!is_fatal(sig) || __sigaction(sig, NULL, &now) != 0 || now.sa_handler != SIG_DFL)
             continue;

@@ -1,6 +1,7 @@
 #include "sampler/cpu.h"
 
 #include "base/any/counters.h"
+#include "base/any/mask.h"
 #include "base/atfork.h"
 #include "base/lock.h"
 #include "base/thread.h"
@@ -30,6 +31,9 @@
 #define RING_SLOTS_PER_CPU 256
 #define RING_SLOTS_MIN     1024
 #define RING_SLOTS_MAX     16384
+
+/* A module that the loader is not done with is looked at again. A host may open for good what the loader had closed. */
+#define REDIRECTIONS_MAX 40
 
 /* How long a closing window waits for a handler that is just filling a slot. */
 #define UNFINISHED_TRIES 1000
@@ -187,14 +191,15 @@ static bool run_once(void)
 static void engine(void *arg)
 {
     (void)arg;
-    bool redirected = false;
+    int redirections = REDIRECTIONS_MAX; /* that are still to be tried since something was loaded */
     thread_own_descriptors();
     got_want(+1);
     for (;;) {
         uint32_t seen = atomic_load(&wake_word);
-        if (modules_refresh() || !redirected)
-            modules_redirect();
-        redirected = true;
+        if (modules_refresh())
+            redirections = REDIRECTIONS_MAX;
+        if (redirections > 0)
+            redirections = modules_redirect() ? 0 : redirections - 1;
         int64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
         if (!run_once())
             break;
@@ -387,26 +392,31 @@ void cpu_go_quiet(void)
     wake_engine();
 }
 
-/* The engine holds the lock for some microseconds at a time; where a thread of the host's that is in one of our calls
- * was interrupted, its handler does not wait for itself for long. Then the tick comes as it would have without this. */
+/* The engine holds the lock for some microseconds at a time; where it takes longer the tick comes as it would have
+ * without this. */
 #define MASK_PATIENCE_NS INT64_C(2000000)
+
+/* The host changes its mask and knows of no lock: a handler of its that came meanwhile might fork, or leave by
+ * siglongjmp. What a paused timer had sent comes when signals do again. */
+static void change_own_timer(void (*change)(struct timers *t, int32_t tid))
+{
+    uint64_t before = mask_change(SIG_SETMASK, MASK_ALL);
+    if (lock_take_within(&cpu_lock, MASK_PATIENCE_NS)) {
+        if (armed)
+            change(&timers, gettid());
+        lock_drop(&cpu_lock);
+    }
+    mask_change(SIG_SETMASK, before);
+}
 
 void cpu_thread_blocks(void)
 {
-    if (!lock_take_within(&cpu_lock, MASK_PATIENCE_NS))
-        return;
-    if (armed)
-        timers_pause(&timers, gettid());
-    lock_drop(&cpu_lock);
+    change_own_timer(timers_pause);
 }
 
 void cpu_thread_unblocked(void)
 {
-    if (!lock_take_within(&cpu_lock, MASK_PATIENCE_NS))
-        return;
-    if (armed)
-        timers_resume(&timers, gettid());
-    lock_drop(&cpu_lock);
+    change_own_timer(timers_resume);
 }
 
 void cpu_go_on(void)

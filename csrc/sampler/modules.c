@@ -301,11 +301,12 @@ bool modules_refresh(void)
     return changed;
 }
 
-void modules_redirect(void)
+bool modules_redirect(void)
 {
     lock_take(&loader_lock);
-    got_sync();
+    bool all = got_sync();
     lock_drop(&loader_lock);
+    return all;
 }
 
 void modules_before_fork(void)

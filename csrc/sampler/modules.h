@@ -13,7 +13,7 @@
 bool modules_refresh(void);
 
 /* got_sync, in its turn with what else asks the loader. Threads of ours. */
-void modules_redirect(void);
+bool modules_redirect(void);
 
 /* Around a fork, under the engine's lock: no fork while the loader is being asked; in the child a refresh that was cut
  * in two is forgotten. */

@@ -177,6 +177,66 @@ static void unshare_of_a_thread(void)
     host_stop();
 }
 
+/* Afterwards the thread that asked can start no thread in this process. */
+static void unshare_processes(void)
+{
+    int status = -1;
+    host_sample();
+    print_unshare("user and processes", CLONE_NEWUSER | CLONE_NEWPID);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(getpid() == 1);
+    waitpid(pid, &status, 0);
+    printf("a child: %#x\n", (unsigned)status);
+}
+
+#define JOINING_THREADS 4
+
+static void *join_network(void *arg)
+{
+    int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    for (int i = 0; i < 40; i++) {
+        setns(fd, i % 2 ? CLONE_NEWNET : 0);
+        setns(fd, CLONE_NEWNS); /* refused */
+    }
+    close(fd);
+    return arg;
+}
+
+static void join_by_threads(void)
+{
+    pthread_t threads[JOINING_THREADS];
+    host_sample();
+    for (int i = 0; i < JOINING_THREADS; i++)
+        threads[i] = host_thread(join_network, NULL);
+    for (int i = 0; i < JOINING_THREADS; i++)
+        pthread_join(threads[i], NULL);
+    host_burn(0.1);
+    host_stop();
+    printf("joined\n");
+}
+
+static void *ask_cancelled(void *arg)
+{
+    (void)arg;
+    pthread_cancel(pthread_self());
+    printf("setns: %d\n", setns(-1, 0));
+    printf("setns: %d\n", setns(-1, CLONE_NEWUSER));
+    fflush(stdout);
+    pthread_testcancel();
+    return NULL;
+}
+
+static void cancelled(void)
+{
+    void *result = NULL;
+    host_sample();
+    pthread_join(host_thread(ask_cancelled, NULL), &result);
+    printf("cancelled: %d\n", result == PTHREAD_CANCELED);
+    host_stop();
+}
+
 int main(int argc, char **argv)
 {
     const struct host_case cases[] = {
@@ -188,6 +248,9 @@ int main(int argc, char **argv)
         {"unshare_before", unshare_before},
         {"unshare_child", unshare_in_child},
         {"unshare_thread", unshare_of_a_thread},
+        {"unshare_processes", unshare_processes},
+        {"join_by_threads", join_by_threads},
+        {"cancelled", cancelled},
         {NULL, NULL},
     };
     return host_main(argc, argv, cases);
