@@ -4,13 +4,20 @@
 #include "hook/hooks.h"
 
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* A filter that is not there is how programs ask whether the kernel knows filters at all. */
+static bool secludes(unsigned long mode, unsigned long filter)
+{
+    return mode == SECCOMP_MODE_STRICT || (mode == SECCOMP_MODE_FILTER && filter);
+}
+
 int seclude_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
-    if (option == PR_SET_SECCOMP)
+    if (option == PR_SET_SECCOMP && secludes(a, b))
         alone_seclude();
     return hook_next->prctl(option, a, b, c, d);
 }
@@ -21,10 +28,16 @@ static long call_by_number(const void *arg)
     return hook_next->syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
 }
 
+static bool secludes_by_number(long number, long a, long b, long c)
+{
+    if (number == SYS_prctl)
+        return a == PR_SET_SECCOMP && secludes((unsigned long)b, (unsigned long)c);
+    return number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || (a == SECCOMP_SET_MODE_FILTER && c));
+}
+
 long seclude_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-    if ((number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER)) ||
-        (number == SYS_prctl && a == PR_SET_SECCOMP))
+    if (secludes_by_number(number, a, b, c))
         alone_seclude();
     if (number == SYS_exit_group)
         hooks_tell_ending();
