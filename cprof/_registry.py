@@ -57,6 +57,22 @@ def find(pid: int) -> Entry | None:
     return next((entry for uid in users for entry in _served(uid, pid)), None)
 
 
+def obstacle(uid: int) -> str:
+    """Why servers of this user may be missing from the list, as a sentence; "" where none are.
+
+    A server writes no entry into a folder that somebody else could have made or can write to."""
+    for path in _folders(uid):
+        try:
+            status = os.lstat(path)
+        except OSError:
+            continue
+        mode = stat.S_IMODE(status.st_mode) & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid or mode != stat.S_IRWXU:
+            whose = "yours" if uid == os.geteuid() else f"user {uid}'s"
+            return f"{path} is not {whose} alone, so what serves is not listed"
+    return ""
+
+
 def owner_of(pid: int) -> int | None:
     """The effective user of a process, None where there is no such process."""
     try:

@@ -106,6 +106,8 @@ def _address_of(pid: int) -> str:
         raise FetchError(f"there is no process {pid}; a port is written :{pid}")
     if os.geteuid() not in (0, owner):
         raise FetchError(f"process {pid} is another user's; a port is written :{pid}")
+    if reason := _registry.obstacle(owner):
+        raise FetchError(f"process {pid}: {reason}; give its address")
     raise FetchError(
         f"process {pid} has no cprof server, and attaching to a running process is not supported "
         "yet: start it with `cprof run`, or let it call cprof_serve() in C, or `import cprof; "

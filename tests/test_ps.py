@@ -319,6 +319,37 @@ def test_a_squatted_folder_is_not_believed(runtime: Path) -> None:
         assert _registry.running() == []
 
 
+def spoil(files: Path, how: str) -> None:
+    """What a server refuses as its folder."""
+    if how == "mode":
+        files.mkdir()
+        files.chmod(0o755)
+    elif how == "symlink":
+        files.symlink_to("nowhere")
+    elif how == "file":
+        files.touch()
+    else:
+        files.mkdir(0o700)
+        os.chown(files, NOBODY, NOBODY)
+
+
+@pytest.mark.parametrize(
+    "how", ["mode", "symlink", "file", pytest.param("owner", marks=ROOT_ONLY)]
+)
+def test_a_list_that_cannot_be_whole_says_so(
+    runtime: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    """"No process of yours has a server" would be false: servers write no entry there."""
+    spoil(runtime / "cprof", how)
+    reason = f"{runtime}/cprof is not yours alone, so what serves is not listed"
+    assert main(["ps"]) == 3
+    assert capsys.readouterr() == ("", f"cprof: {reason}\n")
+    assert main(["ps", "--json"]) == 3
+    assert capsys.readouterr() == ("[]\n", f"cprof: {reason}\n")
+    with pytest.raises(cprof.FetchError, match=f"process {os.getpid()}: {reason}"):
+        cprof.fetch(os.getpid())
+
+
 @ROOT_ONLY
 def test_root_finds_what_another_user_serves(
     build: Build, short: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 
 from cprof import _registry
-from cprof.cli import _options, complain
+from cprof.cli import MISSING, _options, complain
 
 HEAD = ("PID", "ADDRESS", "UP", "COMMAND")
 
@@ -16,15 +17,16 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     found = _registry.running()
+    obstacle = _registry.obstacle(os.geteuid())
     if options.json:
         import json
 
         print(json.dumps([_as_dict(entry) for entry in found], indent=1))
     elif found:
         print(_table(found))
-    else:
+    elif not obstacle:
         return complain("no process of yours has a cprof server", 0)
-    return 0
+    return complain(obstacle, MISSING) if obstacle else 0
 
 
 def _as_dict(entry: _registry.Entry) -> dict[str, object]:
