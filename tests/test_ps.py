@@ -333,13 +333,11 @@ def spoil(files: Path, how: str) -> None:
         os.chown(files, NOBODY, NOBODY)
 
 
-@pytest.mark.parametrize(
-    "how", ["mode", "symlink", "file", pytest.param("owner", marks=ROOT_ONLY)]
-)
+@pytest.mark.parametrize("how", ["mode", "symlink", "file", pytest.param("owner", marks=ROOT_ONLY)])
 def test_a_list_that_cannot_be_whole_says_so(
     runtime: Path, capsys: pytest.CaptureFixture[str], how: str
 ) -> None:
-    """"No process of yours has a server" would be false: servers write no entry there."""
+    """ "No process of yours has a server" would be false: servers write no entry there."""
     spoil(runtime / "cprof", how)
     reason = f"{runtime}/cprof is not yours alone, so what serves is not listed"
     assert main(["ps"]) == 3

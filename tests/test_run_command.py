@@ -180,6 +180,7 @@ def test_our_words_end_where_the_program_begins() -> None:
         ["a", "--", "b"],
     )
     assert command.split(["--follow", "-m", "x", "-v"]) == (["--follow"], ["-m", "x", "-v"])
+    assert command.split(["--follow", "-mx", "-v"]) == (["--follow"], ["-mx", "-v"])
     assert command.split(["-o"]) == (["-o"], [])
 
 
@@ -421,10 +422,13 @@ def test_python_programs_run_under_this_python(
     on sys.path."""
     app = tmp_path / "app.py"
     app.write_text("import sys; print(sys.executable, *sys.argv[1:], sys.path[0]); sys.exit(9)\n")
-    for words in (["app.py"], ["--", "app.py"], ["-m", "app"], ["--", "-m", "app"]):
+    for words in (["app.py"], ["--", "app.py"], ["-m", "app"], ["--", "-m", "app"], ["-mapp"]):
         done = ran(cprof_run(*words, "-o", "x"), environment, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (9, "")
         assert done.stdout == f"{sys.executable} -o x {tmp_path}\n"
+    (tmp_path / "package.py").mkdir()
+    done = ran(cprof_run("package.py"), environment, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (126, "cprof: package.py: Is a directory\n")
     # A program named so that is no file here is looked up in PATH, as any other.
     assert ran(cprof_run("other.py"), environment, cwd=tmp_path).returncode == 127
 
@@ -706,6 +710,7 @@ def test_a_preloaded_sanitizer_comes_first_or_aborts() -> None:
         (["-m"], 2, "-m wants"),
         (["--nonsense", "true"], 2, "--nonsense"),
         (["-o"], 2, "expected one argument"),
+        (["-o", "", "true"], 2, "and this one is empty"),
         (["-o", "-", "true"], 2, "stdout is the program's own"),
         (["-o", "x%d", "true"], 2, "'%d' in x%d"),
         (["-o", "x", "--follow", "true"], 2, "put %p into x"),
@@ -718,6 +723,8 @@ def test_a_preloaded_sanitizer_comes_first_or_aborts() -> None:
         (["--http", "localhost", "true"], 2, "cannot read 'localhost'"),
         (["--http", "", "true"], 2, "cannot read ''"),
         (["--http", "unix:", "true"], 2, "cannot read 'unix:'"),
+        (["--follow", "--http", "unix:/p", "true"], 2, "put %p into unix:/p of --http"),
+        (["--follow", "--http", "unix:/%%p", "true"], 2, "put %p into unix:/%%p"),
         (["--http", "1.2.3.4:65536", "true"], 2, "cannot read"),
         (["--http", "::1:80", "true"], 2, "cannot read"),
         (["--http", "[::1]", "true"], 2, "cannot read"),
@@ -741,9 +748,39 @@ def test_wrong_usage_is_said_before_anything_runs(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_environments_address_is_read_as_the_option_is(
+    environment: dict[str, str], cprof_run: CprofRun
+) -> None:
+    """With a typing error in it the program would run on, and nobody find a server."""
+    for value, option, said in (
+        ("nonsense", "--http=0", ""),
+        ("nonsense", "-o/dev/null", ""),
+        ("nonsense", "--cpu-hz=99", "CPROF_HTTP: cannot read 'nonsense'"),
+        ("unix:/p", "--follow", "put %p into unix:/p of CPROF_HTTP"),
+        ("unix:/%p", "--follow", ""),
+    ):
+        env = {**environment, "CPROF_HTTP": value}
+        done = ran(cprof_run(option, "true"), env)
+        assert done.returncode == (2 if said else 0), (value, option)
+        assert said in done.stderr
+        assert done.stderr.count("cprof run: ") == bool(said)
+        assert ran(cprof_run(option, "true"), {**env, "CPROF_DISABLE": "1"}).returncode == 0
+
+
 @pytest.mark.parametrize(
     "text",
-    ["1", "0", "6060", ":6060", "localhost:6060", "127.0.0.1:0", "[::1]:1", "unix:/a b", "*:1"],
+    [
+        "1",
+        "0",
+        "6060",
+        ":6060",
+        "localhost:6060",
+        "127.0.0.1:0",
+        "[::1]:1",
+        "unix:/a b",
+        "unix:/%p",
+        "*:1",
+    ],
 )
 def test_addresses_that_the_core_reads_are_passed_on(text: str) -> None:
     assert command.address(text) == text

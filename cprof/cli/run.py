@@ -30,8 +30,8 @@ all the same; one line on stderr says so."""
 _EPILOG = """\
 Exit codes: the program's own; 2 usage, 3 FILE cannot be written, 125 cprof could not run the
 program, 126 it is not executable, 127 it was not found.
-Environment: CPROF_HTTP is the default of --http, CPROF_LOG=off or a file takes the lines on
-stderr, CPROF_DISABLE=1 just runs the program."""
+Environment: without -o and --http, CPROF_HTTP says where to serve; CPROF_LOG=off or a file takes
+the lines on stderr, CPROF_DISABLE=1 just runs the program."""
 
 
 def run(arguments: list[str]) -> int:
@@ -47,6 +47,8 @@ def run(arguments: list[str]) -> int:
 
     env = _launch.given_environment()
     disabled = _launch.is_disabled(env)
+    if not disabled:
+        _check_http(options, env, parser)
     if options.output and not disabled:
         _options.check_writable(_filename.expand(options.output, os.getpid()))
     return _start(words, command, env, None if disabled else _wishes(options))
@@ -60,7 +62,7 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         word = arguments[at]
         if word == "--":
             return list(arguments[:at]), list(arguments[at + 1 :])
-        if word == "-m" or word == "-" or not word.startswith("-"):
+        if word.startswith("-m") or word == "-" or not word.startswith("-"):
             break
         at += 2 if word in _VALUED else 1
     return list(arguments[:at]), list(arguments[at:])
@@ -87,8 +89,8 @@ def _parser() -> _options.Parser:
         "--http",
         type=address,
         metavar="ADDR",
-        help="where to serve: a port, host:port or unix:/path; without this and -o a free port "
-        "of 127.0.0.1",
+        help="where to serve: a port, host:port or unix:/path; without this and -o it is where "
+        "CPROF_HTTP says, or a free port of 127.0.0.1; with --follow a unix:/path needs %%p",
     )
     made.add_argument(
         "--follow",
@@ -147,7 +149,9 @@ def _check_output(options: argparse.Namespace, parser: _options.Parser) -> None:
         if options.profile:
             parser.error("--profile says what -o FILE writes, and there is no -o")
         return
-    if options.output in ("", "-"):
+    if not options.output:
+        parser.error("-o wants the name of a file, and this one is empty")
+    if options.output == "-":
         parser.error("-o wants the name of a file: stdout is the program's own")
     stray = _filename.stray(options.output)
     if stray:
@@ -156,12 +160,26 @@ def _check_output(options: argparse.Namespace, parser: _options.Parser) -> None:
         parser.error(f"with --follow each process writes a file: put %p into {options.output}")
 
 
+def _check_http(
+    options: argparse.Namespace, env: _launch.Environment, parser: _options.Parser
+) -> None:
+    """The address in effect, which may be the environment's."""
+    source, wanted = "--http", options.http
+    if wanted is None and options.output is None:
+        source, wanted = "CPROF_HTTP", os.fsdecode(_launch.get(env, b"CPROF_HTTP") or b"")
+        try:
+            wanted = wanted and address(wanted)
+        except argparse.ArgumentTypeError as why:
+            parser.error(f"CPROF_HTTP: {why}")
+    if options.follow and (wanted or "").startswith("unix:") and not _filename.has_pid(wanted):
+        parser.error(f"with --follow each process serves: put %p into {wanted} of {source}")
+
+
 def _command(words: list[str], parser: _options.Parser) -> list[str]:
     """The command line that words stand for."""
-    is_module = words[0] == "-m"
-    if is_module and len(words) == 1:
+    if words == ["-m"]:
         parser.error("-m wants the name of a module")
-    if is_module or (words[0].endswith(".py") and os.path.isfile(words[0])):  # noqa: PTH113
+    if words[0].startswith("-m") or (words[0].endswith(".py") and os.path.isfile(words[0])):  # noqa: PTH113
         return [sys.executable, *words]
     return words
 
@@ -208,6 +226,8 @@ def _start(
 
 
 def _refused(name: str, why: OSError) -> int:
+    if os.path.isdir(name) and ("/" in name or name.endswith(".py")):  # noqa: PTH112
+        return complain(f"{name}: {os.strerror(errno.EISDIR)}", NOT_EXECUTABLE)
     code = NOT_FOUND if why.errno == errno.ENOENT else NOT_EXECUTABLE
     return complain(f"{name}: {why.strerror}", code)
 
