@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cprof._errors import Error, FetchError, UnsupportedError, decode
 from cprof._profile import Profile
-from cprof._target import KINDS, WIRE_NAMES, Request, Target, did_you_mean, resolve
+from cprof._target import KINDS, NOT_PROFILES, WIRE_NAMES, Request, Target, did_you_mean, resolve
 
 if TYPE_CHECKING:
     from cprof import _http
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 SLACK_SECONDS = 20.0  # a server that names its frames and compresses, on a slow machine
 NO_WINDOW_SECONDS = 60.0
 INDEX_SECONDS = 2.0
-
-
-# On the index beside the profiles.
-NOT_PROFILES = {"cmdline", "symbol"}
 
 
 class Fetched(NamedTuple):
@@ -47,7 +44,8 @@ def fetch(
     seconds: the length of the window, 30 for cpu and wall. The other kinds are fetched as they
     stand, or with seconds as the difference over that time.
     progress: True for a bar on stderr, False for none, None for one where it can be seen.
-    timeout: how long to wait for the whole answer, else one and a half windows and some.
+    timeout: seconds after which to give up, if the whole answer has not come; by default one and
+    a half windows and some.
     headers: sent along, as {"Authorization": "Bearer ..."}.
     """
     if kind == "trace":
@@ -86,21 +84,42 @@ def _fetch_http(
 ) -> Fetched:
     from cprof import _http, _progress
 
-    if timeout is None:
-        timeout = found.seconds * 1.5 + SLACK_SECONDS if found.seconds else NO_WINDOW_SECONDS
+    deadline = time.monotonic() + _patience(found.seconds, timeout)
     answers: list[_http.Answer] = []
     with _progress.bar(found.seconds, progress):
         for request in found.requests:
-            answer = _http.get(request, timeout, headers)
+            answer = _http.get(request, deadline, headers)
             if answer.status == 200:
                 return Fetched(answer.body, answer.request.url)
             answers.append(answer)
             if answer.status != 404 or answer.from_handler:
                 break
-        raise FetchError(_refusal(answers, kind, headers))
+        deadline = min(deadline, time.monotonic() + _http.CONNECT_SECONDS + INDEX_SECONDS)
+        raise FetchError(_refusal(answers, kind, headers, deadline))
 
 
-def _refusal(answers: list[_http.Answer], kind: str | None, headers: dict[str, str] | None) -> str:
+def _patience(window: int | None, timeout: float | None) -> float:
+    """How many seconds the answer may take; FetchError where it cannot come in time."""
+    from cprof import _http
+
+    if timeout is None:
+        wait = window * 1.5 + SLACK_SECONDS if window else NO_WINDOW_SECONDS
+        return _http.CONNECT_SECONDS + wait
+    if not 0 < timeout < 1e9:
+        raise ValueError(f"timeout is {timeout}; it must be a number of seconds above 0")
+    if window and timeout <= window:
+        raise FetchError(
+            f"the window of {window} s is longer than the timeout of {timeout:g} s allows"
+        )
+    return timeout
+
+
+def _refusal(
+    answers: list[_http.Answer],
+    kind: str | None,
+    headers: dict[str, str] | None,
+    deadline: float,
+) -> str:
     """`URL: 404 Not Found: Unknown profile; did you mean "heap"?`, of the answer that counts."""
     answer = answers[-1] if answers[-1].from_handler else answers[0]
     text = f"{answer.request.url}: {answer.status_line}"
@@ -111,32 +130,26 @@ def _refusal(answers: list[_http.Answer], kind: str | None, headers: dict[str, s
         text += f" (tried {', '.join(others)} too)"
     if answer.status == 404:
         name = answer.request.path.rsplit("/", 1)[-1]
-        known = _served_kinds(answer.request, headers) if answer.from_handler else list(KINDS)
-        wanted = kind or name
-        if WIRE_NAMES.get(wanted, wanted) not in known:
-            text += did_you_mean(wanted, known)
-        elif answer.from_handler:
-            text += _what_it_has(answer.request, headers)
+        has = _listed(answer.request, headers, deadline) if answer.from_handler else []
+        text += _advice(kind or name, has)
     return text
 
 
-def _what_it_has(request: Request, headers: dict[str, str] | None) -> str:
-    listed = [name for name in _listed(request, headers) if name not in NOT_PROFILES]
-    return f"; this server has: {', '.join(listed)}" if listed else ""
+def _advice(wanted: str, has: list[str]) -> str:
+    """The name that was meant, else those there are."""
+    known = [*KINDS, *(name for name in has if name not in KINDS)]
+    meant = "" if WIRE_NAMES.get(wanted, wanted) in known else did_you_mean(wanted, known)
+    return meant or (f"; this server has: {', '.join(has)}" if has else "")
 
 
-def _served_kinds(request: Request, headers: dict[str, str] | None) -> list[str]:
-    """The usual kinds and those the server's index lists."""
-    return [*KINDS, *(name for name in _listed(request, headers) if name not in KINDS)]
-
-
-def _listed(request: Request, headers: dict[str, str] | None) -> list[str]:
-    """The names on the server's index page, none where it has no such page."""
+def _listed(request: Request, headers: dict[str, str] | None, deadline: float) -> list[str]:
+    """The profiles on the server's index page, none where it has no such page."""
     from cprof import _http
 
     index = request._replace(path=request.path.rsplit("/", 1)[0] + "/", query="")
     try:
-        page = _http.get(index, INDEX_SECONDS, headers).body.decode("utf-8", "replace")
+        page = _http.get(index, deadline, headers).body.decode("utf-8", "replace")
     except Error:
         page = ""
-    return re.findall(r"""href=['"]([\w.%~+-]+)\?debug=""", page)
+    names = re.findall(r"""href=['"]([\w.%~+-]+)\?debug=""", page)
+    return [name for name in names if name not in NOT_PROFILES]

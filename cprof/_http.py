@@ -9,11 +9,15 @@ from __future__ import annotations
 import base64
 import http.client
 import ipaddress
+import math
 import socket
 import ssl
+import threading
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from cprof._errors import FetchError
@@ -52,19 +56,20 @@ class Answer(NamedTuple):
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=CONNECT_SECONDS)
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
         self._path = path
+        self._seconds = seconds
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(CONNECT_SECONDS)
+        self.sock.settimeout(self._seconds)
         self.sock.connect(self._path)
 
 
-def get(request: Request, read_seconds: float, headers: dict[str, str] | None = None) -> Answer:
-    """The answer, whatever its status; FetchError where there was none or only half of one."""
-    deadline = time.monotonic() + CONNECT_SECONDS + read_seconds
+def get(request: Request, deadline: float, headers: dict[str, str] | None = None) -> Answer:
+    """The answer, whatever its status; FetchError where there was none or only half of one, and
+    where it was not whole by the deadline, in seconds of time.monotonic()."""
     for _ in range(MAX_REDIRECTS + 1):
         answer = _get_once(request, deadline, headers or {})
         location = answer.headers.get("Location")
@@ -84,36 +89,70 @@ def is_loopback(host: str) -> bool:
 
 
 def _get_once(request: Request, deadline: float, headers: dict[str, str]) -> Answer:
-    connection, selector = _connection(request)
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise FetchError(f"{request.url}: timed out")
+    connection, selector = _connection(request, min(CONNECT_SECONDS, left))
     try:
         try:
             connection.connect()
         except (OSError, http.client.HTTPException) as why:
             raise FetchError(f"{request.url}: cannot connect: {_why(why)}") from why
-        try:
-            _limit(connection, deadline)
-            connection.request("GET", selector, headers=_headers(request, headers))
-            _limit(connection, deadline)
-            response = connection.getresponse()
-        except (OSError, http.client.HTTPException) as why:
-            raise FetchError(f"{request.url}: no answer: {_why(why)}") from why
-        body = _read(request, connection, response, deadline)
-        return Answer(request, response.status, response.reason, response.headers, body)
+        with _hung_up_at(deadline, connection.sock):
+            return _ask(request, connection, selector, deadline, headers)
     finally:
         connection.close()
 
 
-def _connection(request: Request) -> tuple[http.client.HTTPConnection, str]:
+@contextmanager
+def _hung_up_at(deadline: float, connected: socket.socket) -> Iterator[None]:
+    """Ends the connection when the time is over: a timeout of the socket begins anew with each
+    byte, and http.client reads whole lines."""
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), _hang_up, [connected])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connected: socket.socket) -> None:
+    with suppress(OSError):
+        # Not the method of a TLS socket, which would pull the rug from under the reader.
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+
+def _ask(
+    request: Request,
+    connection: http.client.HTTPConnection,
+    selector: str,
+    deadline: float,
+    headers: dict[str, str],
+) -> Answer:
+    try:
+        _limit(connection, deadline)
+        connection.request("GET", selector, headers=_headers(request, headers))
+        _limit(connection, deadline)
+        response = connection.getresponse()
+    except (OSError, http.client.HTTPException) as why:
+        raise FetchError(f"{request.url}: no answer: {_why(why, deadline)}") from why
+    with response:
+        body = _read(request, connection, response, deadline)
+    return Answer(request, response.status, response.reason, response.headers, body)
+
+
+def _connection(request: Request, seconds: float) -> tuple[http.client.HTTPConnection, str]:
     """A connection, and what to ask for on it: a proxy wants the whole URL."""
     if request.scheme == "unix":
-        return _UnixConnection(request.host), request.selector
+        return _UnixConnection(request.host, seconds), request.selector
     proxy = _proxy(request)
     host, port = (proxy.hostname or "", proxy.port or 80) if proxy else (request.host, request.port)
     if request.scheme == "http":
-        plain = http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
+        plain = http.client.HTTPConnection(host, port, timeout=seconds)
         return plain, request.url if proxy else request.selector
     secure = http.client.HTTPSConnection(
-        host, port, timeout=CONNECT_SECONDS, context=ssl.create_default_context()
+        host, port, timeout=seconds, context=ssl.create_default_context()
     )
     if proxy:
         secure.set_tunnel(request.host, request.port)
@@ -167,6 +206,7 @@ def _read(
             # read1 hands over what has come: read would lose it when the rest never does.
             chunk = response.read1(CHUNK_BYTES)
             if not chunk:
+                _limit(connection, deadline)  # or it was us who hung up
                 break
             chunks.append(chunk)
             received += len(chunk)
@@ -181,7 +221,8 @@ def _read(
         return b"".join(chunks)
     whole = f"{expected}" if expected is not None else "an unknown number of"
     raise FetchError(
-        f"{request.url}: the answer broke off after {received} of {whole} bytes: {_why(broken)}"
+        f"{request.url}: the answer broke off after {received} of {whole} bytes: "
+        f"{_why(broken, deadline)}"
     ) from broken
 
 
@@ -209,11 +250,13 @@ def _redirected(request: Request, location: str) -> Request:
     return moved
 
 
-def _why(error: BaseException | None) -> str:
+def _why(error: BaseException | None, deadline: float = math.inf) -> str:
+    if time.monotonic() >= deadline:
+        return "timed out"
     if error is None:
         return "the server closed the connection"
     if isinstance(error, http.client.RemoteDisconnected):
-        return "the server closed the connection without a word"
+        return "the server closed the connection without a word: the program has probably ended"
     if isinstance(error, http.client.IncompleteRead):
         return "the server closed the connection"
     if isinstance(error, http.client.BadStatusLine):

@@ -8,13 +8,14 @@ import urllib.parse
 from pathlib import Path
 from typing import NamedTuple
 
-from cprof._errors import FetchError, UnsupportedError
+from cprof._errors import FetchError, ProfileError, UnsupportedError
 
 WIRE_NAMES = {"cpu": "profile", "thread": "goroutine"}
 KINDS = (
     *("cpu", "wall", "heap", "allocs", "block", "mutex", "thread", "threadcreate", "trace"),
     *("profile", "goroutine"),
 )
+NOT_PROFILES = {"cmdline", "symbol"}  # beside the profiles, on a server's index
 DEFAULT_SECONDS = {"cpu": 30, "profile": 30, "wall": 30}
 SERVES = "/debug/pprof"
 
@@ -85,6 +86,8 @@ def resolve(
     else:
         named = WIRE_NAMES.get(kind or "cpu", kind or "cpu")
         requests = [base._replace(path=path) for path in _paths(base.path, named)]
+    if named in NOT_PROFILES:
+        raise ProfileError(f"{named} is text, not a profile")
     if window is not None:
         requests = [r._replace(query=_with_seconds(r.query, window)) for r in requests]
     else:
@@ -140,6 +143,8 @@ def _parse(text: str) -> Request:
         if not path:
             raise FetchError(f"{text}: the path of the socket is missing, as in unix:/run/app.sock")
         return Request("unix", path, 0, "", "")
+    if not text:
+        raise FetchError("the target is empty: a URL, host:port, unix:/path, PID or file is wanted")
     if Path(text).is_dir():
         raise FetchError(f"{text} is a directory, not a profile")
     if "://" not in text:

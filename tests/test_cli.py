@@ -68,6 +68,7 @@ def test_every_command_has_help(name: str) -> None:
         (["--nope"], "unknown option"),
         (["top"], "TARGET"),
         (["top", "x", "--seconds", "0.5"], "whole number"),
+        (["top", "x", "--timeout", "0"], "above 0"),
         (["top", "x", "-n", "0"], "number of rows"),
         (["top", "x", "--nonsense"], "--nonsense"),
         (["top", "x", "--header", "nocolon"], "not a header"),
@@ -95,6 +96,8 @@ def test_top_prints_what_python_prints(saved: str) -> None:
         (["top", "nowhere.pb.gz"], "no such file"),
         (["top", "127.0.0.1:1"], "Connection refused"),
         (["top", __file__], "test_cli.py"),
+        (["top", ""], "the target is empty"),
+        (["fetch", "127.0.0.1:1", "--profile", "cmdline"], "cmdline is text, not a profile"),
         (["fetch", "127.0.0.1:1", "-o", "/dev/null"], "Connection refused"),
     ],
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 import pytest
 
 import cprof
-from cprof import _progress
+from cprof import _http, _progress
 from cprof._target import resolve
+from harness import DEADLINE_S
 from profiles import rich
 
 PROFILE = rich().zipped()
@@ -183,6 +185,8 @@ def test_headers_and_user_names_are_sent() -> None:
         ("http://[::1/", cprof.FetchError, "IPv6"),
         ("unix:", cprof.FetchError, "path of the socket"),
         ("/", cprof.FetchError, "directory"),
+        ("", cprof.FetchError, "the target is empty"),
+        ("http://h/debug/pprof/cmdline", cprof.ProfileError, "^cmdline is text, not a profile$"),
     ],
 )
 def test_impossible_targets(target: str, error: type[Exception], words: str) -> None:
@@ -224,6 +228,9 @@ def test_a_refusal_says_what_came_and_what_was_meant() -> None:
         )
         with pytest.raises(cprof.FetchError, match=r'did you mean "db\.queries"'):
             cprof.fetch(server.url, "db.query")
+        for unlike in ("bogus", "block"):
+            with pytest.raises(cprof.FetchError, match=r"; this server has: heap, db\.queries$"):
+                cprof.fetch(server.url, unlike)
 
 
 def test_a_plain_404_names_all_that_was_tried() -> None:
@@ -323,7 +330,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
             False,
             "after 10 of an unknown number of bytes",
         ),
-        (b"", False, "closed the connection without a word"),
+        (b"", False, "without a word: the program has probably ended$"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", False, "not HTTP"),
     ],
 )
@@ -341,8 +348,7 @@ def test_nobody_listens() -> None:
         cprof.fetch(f"127.0.0.1:{port}", "heap")
 
 
-def test_a_server_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cprof._http.CONNECT_SECONDS", 0.1)
+def test_a_server_that_hangs_is_left() -> None:
     release = threading.Event()
 
     def hang(handler: Any) -> None:
@@ -354,13 +360,47 @@ def test_a_server_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
         release.set()
 
 
-def test_one_that_drips_is_left_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_waits_for_what_cannot_come() -> None:
+    """An alarm that was set to 1 s and rings after 3."""
+    with serving(as_go) as server:
+        with pytest.raises(cprof.FetchError, match="window of 3 s is longer than the timeout of 1"):
+            cprof.fetch(server.url, seconds=3, timeout=1)
+        assert server.asked == []
+        for wrong in (0, -1, float("nan"), float("inf")):
+            with pytest.raises(ValueError, match="above 0"):
+                cprof.fetch(server.url, "heap", timeout=wrong)
+
+
+def test_connecting_is_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that drops packets costs the whole of what connecting may take."""
+    monkeypatch.setattr(_http, "CONNECT_SECONDS", DEADLINE_S)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        for _ in range(3):  # more than the kernel lets wait
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        began = time.monotonic()
+        with pytest.raises(cprof.FetchError, match="cannot connect: timed out"):
+            cprof.fetch(f"127.0.0.1:{full.getsockname()[1]}", "heap", timeout=0.2)
+        assert time.monotonic() - began < DEADLINE_S / 2
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (HEAD + b"Content-Length: 1000\r\n\r\n", "of 1000 bytes: timed out"),
+        (HEAD + b"X-Long: ", "unknown number of bytes: timed out"),
+        (HEAD + b"\r\n", "unknown number of bytes: timed out"),
+        (b"HTTP", "no answer: timed out"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;", "unknown number of bytes: timed out"),
+    ],
+)
+def test_one_that_drips_is_left_too(head: bytes, words: str) -> None:
     """A timeout per read never ends with a byte now and then: there is one for the whole answer."""
-    monkeypatch.setattr("cprof._http.CONNECT_SECONDS", 0.1)
     gone = threading.Event()
 
     def drip(handler: Any) -> None:
-        handler.wfile.write(HEAD + b"Content-Length: 1000\r\n\r\n")
+        handler.wfile.write(head)
         while not gone.wait(0.05):
             try:
                 handler.wfile.write(b"x")
@@ -368,7 +408,7 @@ def test_one_that_drips_is_left_too(monkeypatch: pytest.MonkeyPatch) -> None:
                 return
 
     with serving(drip) as server:
-        with pytest.raises(cprof.FetchError, match=r"of 1000 bytes: timed out"):
+        with pytest.raises(cprof.FetchError, match=words):
             cprof.fetch(server.url, "heap", timeout=0.4)
         gone.set()
 

@@ -47,7 +47,12 @@ def add_target_options(to: argparse.ArgumentParser) -> None:
         default="auto",
         help="a bar on stderr while the window is taken: auto is on a terminal only",
     )
-    to.add_argument("--timeout", type=float, metavar="S", help="give up after S seconds")
+    to.add_argument(
+        "--timeout",
+        type=timeout,
+        metavar="S",
+        help="give up where the whole answer has not come after S seconds",
+    )
     to.add_argument(
         "--header",
         action="append",
@@ -129,6 +134,16 @@ def seconds(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds, 1 or more")
     return int(text)
+
+
+def timeout(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return number
 
 
 def count(text: str) -> int:
