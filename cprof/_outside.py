@@ -25,7 +25,15 @@ def serve_from_environment(addr: str) -> None:
     try:
         _serve(addr)
     except Exception as why:
-        _say(f"not serving on {addr}: {sentence(why)}")
+        _say(f"not serving on {addr}: {_cause(sentence(why), addr)}")
+
+
+def _cause(text: str, addr: str) -> str:
+    """The core's sentence, which mostly begins with the address, without it."""
+    for start in (f"{addr} is ", f"{addr} ", f"cannot listen on {addr}: "):
+        if text.startswith(start):
+            return text[len(start) :]
+    return text
 
 
 def _serve(addr: str) -> None:

@@ -68,7 +68,7 @@ def resolve(
         text = _address_of(target)
     else:
         text = os.fspath(target)
-        if not isinstance(target, str) or Path(text).is_file() or _is_pipe(text):
+        if not isinstance(target, str) or is_file(text):
             return Target(text, [], None)
         if text.isascii() and text.isdecimal():
             text = _address_of(int(text))
@@ -133,8 +133,10 @@ def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
     return f'; did you mean "{near[0]}"?' if near else ""
 
 
-def _is_pipe(path: str) -> bool:
-    return path.startswith(("/dev/", "/proc/")) and Path(path).exists()
+def is_file(text: str) -> bool:
+    """A file, or the pipe that a shell has put in the place of one."""
+    path = Path(text)
+    return path.is_file() or (text.startswith(("/dev/", "/proc/")) and path.exists())
 
 
 def _parse(text: str) -> Request:

@@ -80,6 +80,27 @@ def test_wrong_usage_is_one_line_and_2(args: list[str], words: str) -> None:
     assert words in complaint(run(*args), 2)
 
 
+@pytest.mark.parametrize("command", ["top", "flame", "diff", "fetch"])
+def test_options_that_a_file_cannot_obey(command: str, saved: str, tmp_path: Path) -> None:
+    """`top old.pb.gz --seconds 5` would show the old profile as if it were five new seconds."""
+    out = tmp_path / "out"
+    words = [command, saved, *([saved] if command == "diff" else []), "-o", str(out)]
+    words = words[:-2] if command == "top" else words
+    for option in (["--seconds", "5"], ["--profile", "heap"]):
+        told = complaint(run(*words, *option), 2)
+        assert f"{option[0]} goes with a server" in told and saved in told
+    if command != "fetch":
+        told = complaint(run(*words, "--sample-index", "foo"), 2)
+        assert "no sample type 'foo' in this profile; it has samples, cpu" in told
+    assert not out.exists()
+
+
+def test_diff_with_one_server_takes_a_window(saved: str) -> None:
+    with serving(as_go) as server:
+        assert run("diff", saved, server.url, "--seconds", "1").returncode == 0
+        assert server.asked == ["/debug/pprof/profile?seconds=1"]
+
+
 def test_top_prints_what_python_prints(saved: str) -> None:
     p = cprof.load(saved)
     assert run("top", saved).stdout == f"{p.top()}\n"

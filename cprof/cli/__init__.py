@@ -101,7 +101,8 @@ def _help() -> str:
     lines += [
         "",
         "`cprof COMMAND --help` tells more. A TARGET is a URL, host:port, unix:/path, PID or file.",
-        "Exit codes: 0 fine, 2 usage, 3 something needed is missing, 4 target unreachable or not",
-        "a profile, 130 interrupted. `cprof run` ends as its program does; 125 to 127 are env's.",
+        "Exit codes: 0 fine, 1 kept for an answer that is no, 2 usage, 3 something needed is",
+        "missing, 4 target unreachable or not a profile, 130 interrupted. `cprof run` ends as its",
+        "program does; 125 to 127 are env's.",
     ]
     return "\n".join(lines)

@@ -82,6 +82,30 @@ def add_sample_index(to: argparse.ArgumentParser) -> None:
     )
 
 
+def check_files(to: Parser, options: argparse.Namespace, *targets: str) -> None:
+    """Refuses what only a server could obey, where there is none among the targets."""
+    from cprof._target import is_file
+
+    if not all(map(is_file, targets)):
+        return
+    for name in ("seconds", "profile"):
+        if getattr(options, name) is not None:
+            what = "is a file" if len(targets) == 1 else "are files"
+            to.error(f"--{name} goes with a server, and {' and '.join(targets)} {what}")
+
+
+def check_sample_index(to: Parser, profile: Profile, options: argparse.Namespace) -> None:
+    """A name that is not there is a slip of whoever typed it, and not the profile's fault."""
+    from cprof._errors import ProfileError
+
+    try:
+        profile.sample_type_index(options.sample_index)
+    except ProfileError as why:
+        if not profile.sample_types:
+            raise
+        to.error(f"--sample-index: {why}")
+
+
 def get(target: str, options: argparse.Namespace) -> Profile:
     """The profile that target and the target options stand for."""
     from cprof._fetch import fetch

@@ -13,6 +13,7 @@ def run(arguments: list[str]) -> int:
     _options.add_target_options(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="save the difference as well")
     options = parser.parse_args(arguments)
+    _options.check_files(parser, options, options.base, options.new)
     if options.output:
         _options.check_writable(options.output)
 
@@ -20,6 +21,7 @@ def run(arguments: list[str]) -> int:
 
     base = _options.get(options.base, options)
     found = diff(base, _options.get(options.new, options))
+    _options.check_sample_index(parser, found, options)
     if options.output:
         _options.write(options.output, found.to_bytes())
     _options.print_top(found, options)

@@ -17,6 +17,7 @@ def run(arguments: list[str]) -> int:
         "-o", "--output", metavar="FILE", help="the default is cprof.KIND.TIME.pb.gz; - is stdout"
     )
     options = parser.parse_args(arguments)
+    _options.check_files(parser, options, options.target)
     kind = options.profile or "cpu"
     is_trace = kind == "trace"
     suffix = "trace" if is_trace else "pb.gz"

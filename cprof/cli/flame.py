@@ -13,8 +13,10 @@ def run(arguments: list[str]) -> int:
     _options.add_sample_index(parser)
     _options.add_target_options(parser)
     options = parser.parse_args(arguments)
+    _options.check_files(parser, options, options.target)
     _options.check_writable(options.output)
     profile = _options.get(options.target, options)
+    _options.check_sample_index(parser, profile, options)
     graph = profile.flamegraph(sample_type=options.sample_index, title=options.title)
     _options.write(options.output, graph.html.encode("utf-8", "replace"))
     return 0

@@ -11,5 +11,8 @@ def run(arguments: list[str]) -> int:
     _options.add_top_options(parser)
     _options.add_target_options(parser)
     options = parser.parse_args(arguments)
-    _options.print_top(_options.get(options.target, options), options)
+    _options.check_files(parser, options, options.target)
+    profile = _options.get(options.target, options)
+    _options.check_sample_index(parser, profile, options)
+    _options.print_top(profile, options)
     return 0
