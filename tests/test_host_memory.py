@@ -92,6 +92,13 @@ def test_a_host_makes_its_own_tables_read_only(outcome: Outcome) -> None:
     outcome.assert_sampled()
 
 
+@by_every_door("plugins.c", "scope", doors=ALL)
+def test_nothing_of_ours_is_in_the_hosts_scope(outcome: Outcome) -> None:
+    """A core that is opened for all to see brings libdw and libelf with it: what the host opens
+    later is bound to them."""
+    outcome.assert_sampled()
+
+
 @by_every_door("tls.c", "before", "after", more=(Plugin("tls_block.c"),))
 def test_a_host_that_uses_up_static_thread_locals(outcome: Outcome) -> None:
     """A large block of ours would not be loaded, or leave too little."""

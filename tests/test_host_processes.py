@@ -31,6 +31,13 @@ def test_started_programs_see_the_same_world(outcome: Outcome) -> None:
     outcome.assert_sampled()
 
 
+@by_every_door("forks.c", "ignored", doors=ALL)
+def test_programs_that_a_host_becomes_ignore_what_it_ignored(outcome: Outcome) -> None:
+    """Our handler stood for an ignored SIGPROF, and exec made the default of it: the next program
+    ended by what its parent had shielded it from."""
+    outcome.assert_sampled()
+
+
 # Ends.
 
 QUIET = ("_exit", "quick_exit", "SIGKILL", "atexit")  # nobody is asked before
@@ -113,7 +120,7 @@ def test_a_filter_that_is_refused_changes_nothing(outcome: Outcome) -> None:
     outcome.assert_sampled()
 
 
-@by_every_door("jails.c", "unshare_before", "unshare_child", "unshare_thread")
+@by_every_door("jails.c", "unshare_before", "unshare_child", "unshare_thread", "setns")
 def test_a_host_leaves_its_namespaces(outcome: Outcome) -> None:
     """Only a process of one thread may: nothing of ours runs before it is switched on."""
     outcome.assert_sampled()

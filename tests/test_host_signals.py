@@ -20,7 +20,7 @@ def test_each_wait_lasts_as_long_and_returns_the_same(outcome: Outcome) -> None:
     outcome.assert_sampled()
 
 
-@by_every_door("handlers.c", "itimer")
+@by_every_door("handlers.c", "itimer", "timer_create")
 def test_a_host_with_its_own_profiling_timer_gets_its_own_ticks(outcome: Outcome) -> None:
     """What is not our tick is passed on; what is ours never reaches the host's handler."""
     outcome.assert_sampled()

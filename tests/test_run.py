@@ -290,6 +290,22 @@ def test_children_are_left_alone(run: Run, bare: Run, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["cpu.gz"]
 
 
+def test_variables_that_are_about_another_process(endings: Path, tmp_path: Path) -> None:
+    """Who copies an environment (from /proc, or one kept from before) starts a program with our
+    variables in it: the stub sleeps there, and the profile of their process is left alone."""
+    output = tmp_path / "cpu.gz"
+    output.write_bytes(b"of another process")
+    given = {
+        "LD_PRELOAD": str(LIBRARIES / "libcprof_preload.so"),
+        "CPROF_RUN_PID": "1",
+        "CPROF_RUN_GENERATION": "0",
+        "CPROF_RUN_FOLLOW": "0",
+        "CPROF_RUN_OUTPUT": str(output),
+    }
+    assert ended([str(endings), "exit", "3"], env=given) == (3, "exit\n", "")
+    assert output.read_bytes() == b"of another process"
+
+
 def test_children_are_followed(run: Run, tmp_path: Path) -> None:
     """With --follow each writes its own file, with what it did and nothing of its parent's."""
     done = run("children", options=["--follow", "-o", str(tmp_path / "%p.gz")])

@@ -358,6 +358,43 @@ static void children_by_library(void)
     host_stop();
 }
 
+#define DIE_BY_SIGPROF "kill -PROF $$; exit 7"
+
+static pid_t fork_and_exec(const char *script)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/bin/sh", "sh", "-c", script, (char *)NULL);
+        _exit(1);
+    }
+    return pid;
+}
+
+__attribute__((noinline)) static pid_t vfork_and_exec_file(const char *script)
+{
+    pid_t pid = vfork();
+    if (pid == 0) {
+        execlp("sh", "sh", "-c", script, (char *)NULL);
+        _exit(1);
+    }
+    return pid;
+}
+
+/* Through exec what is ignored stays so; what has a handler gets the default. */
+static void children_ignore_too(void)
+{
+    host_wait_for_door();
+    signal(SIGPROF, SIG_IGN);
+    host_sample();
+    fflush(stdout);
+    print_child("fork, ignored", fork_and_exec(DIE_BY_SIGPROF));
+    print_child("vfork, ignored", vfork_and_exec_file(DIE_BY_SIGPROF));
+    signal(SIGPROF, SIG_DFL);
+    print_child("fork, default", fork_and_exec(DIE_BY_SIGPROF));
+    print_child("vfork, default", vfork_and_exec_file(DIE_BY_SIGPROF));
+    host_stop();
+}
+
 /* Its memory is ours, its descriptors and its thread are not: as some runtimes start programs. */
 static int run_clone(void *arg)
 {
@@ -382,10 +419,9 @@ static void children_by_clone(void)
 int main(int argc, char **argv)
 {
     const struct host_case cases[] = {
-        {"dlopen", children_dlopen},   {"raw", children_by_raw_fork},
-        {"clean", children_are_clean}, {"storm", storm_of_forks},
-        {"vfork", children_by_vfork},  {"library", children_by_library},
-        {"clone", children_by_clone},  {NULL, NULL},
+        {"dlopen", children_dlopen},  {"raw", children_by_raw_fork},    {"clean", children_are_clean},
+        {"storm", storm_of_forks},    {"vfork", children_by_vfork},     {"library", children_by_library},
+        {"clone", children_by_clone}, {"ignored", children_ignore_too}, {NULL, NULL},
     };
     return host_main(argc, argv, cases);
 }

@@ -143,6 +143,41 @@ static void unshare_before(void)
     host_stop();
 }
 
+static void go_ahead(int say, int wait)
+{
+    char how = unshare(CLONE_NEWUSER) == 0 ? 'y' : 'n';
+    if (write(say, &how, 1) == 1 && read(wait, &how, 1) == 0)
+        _exit(0);
+    _exit(1);
+}
+
+/* Into the namespace that a child has made: the kernel grants that, too, to a process of one thread only. */
+static void follow_a_child(void)
+{
+    int said[2], end[2];
+    char how = '?', path[64];
+    host_sample();
+    if (pipe2(said, O_CLOEXEC) != 0 || pipe2(end, O_CLOEXEC) != 0)
+        perror("pipe2");
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(end[1]);
+        go_ahead(said[1], end[0]);
+    }
+    if (read(said[0], &how, 1) != 1)
+        perror("read");
+    snprintf(path, sizeof path, "/proc/%d/ns/user", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    errno = 0;
+    int result = setns(fd, CLONE_NEWUSER);
+    printf("child: %c, setns: %d %s\n", how, result, result ? strerrorname_np(errno) : "");
+    close(end[1]);
+    waitpid(pid, NULL, 0);
+    host_burn(0.1);
+    host_stop();
+}
+
 /* A child of fork is alone, whatever its parent was. */
 static int unshare_user(void)
 {
@@ -251,6 +286,7 @@ int main(int argc, char **argv)
         {"unshare_processes", unshare_processes},
         {"join_by_threads", join_by_threads},
         {"cancelled", cancelled},
+        {"setns", follow_a_child},
         {NULL, NULL},
     };
     return host_main(argc, argv, cases);

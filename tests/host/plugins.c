@@ -110,12 +110,29 @@ static void large_ones_come_and_go(void)
     printf("opened %s\n", opened == tried ? "every time" : "not every time");
 }
 
+/* What the host's plugins, and whoever asks for a name, would find first. */
+static void print_global_names(const char *when)
+{
+    static const char *const ours[] = {"cprof_core_table", "dwfl_begin", "dwarf_begin", "elf_begin"};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        printf("%s: %s is %s\n", when, ours[i], dlsym(RTLD_DEFAULT, ours[i]) ? "there" : "not there");
+}
+
+static void scope_is_the_hosts(void)
+{
+    host_sample();
+    print_global_names("sampled");
+    host_stop();
+    print_global_names("after");
+}
+
 int main(int argc, char **argv)
 {
     const struct host_case cases[] = {
         {"runpath", found_by_runpath},
         {"come_and_go", come_and_go},
         {"large", large_ones_come_and_go},
+        {"scope", scope_is_the_hosts},
         {NULL, NULL},
     };
     return host_main(argc, argv, cases);
