@@ -4,6 +4,7 @@ and each artefact exports what it should."""
 
 from __future__ import annotations
 
+import ctypes
 import re
 import subprocess
 from pathlib import Path
@@ -151,6 +152,16 @@ def test_exports_are_the_public_ones() -> None:
     core = exported(LIB / "libcprof_core.so")
     assert core and all(name.startswith("cprof_") for name in core), sorted(core)
     assert exported(LIB / "libcprof_preload.so") == INTERCEPTED
+
+
+def test_the_core_refuses_a_door_of_another_version() -> None:
+    """It would call functions at places where the table has others."""
+    found = re.search(r"CPROF_CORE_ABI +(\d+)", (CSRC / "api" / "core_table.h").read_text())
+    assert found
+    ask = ctypes.CDLL(str(LIB / "libcprof_core.so")).cprof_core_table
+    ask.argtypes, ask.restype = [ctypes.c_uint32], ctypes.c_void_p
+    abi = int(found.group(1))
+    assert ask(abi) and not ask(abi - 1) and not ask(abi + 1)
 
 
 def needed(dynamic_section: str) -> set[str]:

@@ -3,10 +3,14 @@ asks."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import socket
 import subprocess
 from pathlib import Path
+
+import pytest
 
 import cprof
 from conftest import Build, Start
@@ -75,6 +79,22 @@ def test_an_empty_address_and_the_off_switch_mean_off(build: Build, start: Start
         target = start(build("untouched.c"), env=env)
         assert "libcprof_core" not in untouched_facts(target)
         assert target.stop() == 7
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_the_environment_does_not_reach_a_setgid_program(
+    build: Build, start: Start, tmp_path: Path
+) -> None:
+    """Who starts such a program, and so chooses its environment, may not be who it runs as."""
+    if os.statvfs(tmp_path).f_flag & os.ST_NOSUID:
+        pytest.skip("nobody is setgid on that file system")
+    program = tmp_path / "setgid"
+    shutil.copy(build("untouched.c"), program)
+    os.chown(program, -1, 65534)
+    program.chmod(0o2755)
+    target = start(program, env={"CPROF_HTTP": "127.0.0.1:0"})
+    assert "libcprof_core" not in untouched_facts(target)
+    assert target.stop() == 7
 
 
 def test_a_taken_port_is_one_line_and_the_program_runs_on(build: Build, start: Start) -> None:

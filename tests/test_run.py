@@ -322,6 +322,14 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
+def test_a_followed_child_can_be_switched_off(endings: Path, tmp_path: Path) -> None:
+    """A script that knows of a program which must not be touched says so."""
+    words = [cprof_command(), "run", "--follow", "-o", str(tmp_path / "%p.gz"), "--"]
+    script = f"CPROF_DISABLE=1 {endings} exit 3; echo $?"
+    assert ended([*words, "sh", "-c", script]) == (0, "exit\n3\n", "")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 @pytest.mark.parametrize("explicit", [True, False])
 def test_followed_children_serve_each_on_its_own_port(explicit: bool, run: Run) -> None:
     """An explicit port is taken by the parent: a child counts up from there."""
