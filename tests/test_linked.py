@@ -139,6 +139,7 @@ def test_every_call_rightly_and_wrongly(build: Build, start: Start, tmp_path: Pa
     assert said["addr before"] == said["child addr"] == "none"
     assert re.fullmatch(r"127\.0\.0\.1:\d+", said["addr"])
     assert cprof.load(out).total("samples") > 10
+    assert target.stderr() == "" and not target.log.exists(), "a linked door never writes"
 
 
 def test_the_core_of_another_version_is_refused(build: Build, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t signals;
@@ -110,11 +112,58 @@ static void a_signal_of_the_hosts_stays(void)
     CHECK_INT(signals, 1);
 }
 
+/* In the background of a terminal that stops who writes there (stty tostop). Returns how often that was signalled. */
+static int say_in_background(int terminal)
+{
+    struct sigaction counted = {.sa_handler = on_signal};
+    setpgid(0, 0);
+    sigaction(SIGTTOU, &counted, NULL);
+    dup2(terminal, STDERR_FILENO);
+    signals = 0;
+    say("from behind", NULL);
+    return (int)signals;
+}
+
+/* Its session has that terminal. */
+static int in_session(const char *name)
+{
+    struct termios modes;
+    int status;
+    setsid();
+    int terminal = open(name, O_RDWR | O_CLOEXEC);
+    if (terminal < 0 || tcgetattr(terminal, &modes) != 0)
+        return 101;
+    modes.c_lflag |= TOSTOP;
+    tcsetattr(terminal, TCSANOW, &modes);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(say_in_background(terminal));
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 102;
+}
+
+static void a_program_in_the_background_is_not_stopped(void)
+{
+    char text[64] = "";
+    int status = -1, master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0)
+        abort();
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(in_session(ptsname(master)));
+    CHECK(read(master, text, sizeof text - 1) > 0);
+    CHECK_STR(text, "cprof: from behind\r\n");
+    waitpid(pid, &status, 0);
+    CHECK_INT(status, 0);
+    close(master);
+}
+
 int main(void)
 {
     lines_go_to_stderr();
     lines_go_where_the_variable_says();
     nobody_is_signalled();
     a_signal_of_the_hosts_stays();
+    a_program_in_the_background_is_not_stopped();
     return check_done();
 }
