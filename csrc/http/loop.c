@@ -467,6 +467,8 @@ static void close_copies(void)
         if (atomic_load(&d->state) != FREE)
             listener_after_fork_child(&d->listener);
     descriptor_close(&wake_fd);
+    descriptor_close(&pipe_fd[0]);
+    descriptor_close(&pipe_fd[1]);
 }
 
 void loop_after_fork_child(void)

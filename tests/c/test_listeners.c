@@ -518,6 +518,13 @@ static int listener_of(int domain)
     return -1;
 }
 
+/* There a child has a copy of each descriptor of ours: a listener that it kept would keep the port after its parent. */
+static void forks_with_a_shared_table(void)
+{
+    refuse_close_range(true);
+    forks();
+}
+
 /* A host gives the number of one listener to one of its own: its clients are not ours to take, and the other listener
  * may not go on as if nothing were. */
 static void host_takes_one(void)
@@ -561,6 +568,7 @@ int main(void)
     a_file_that_is_not_ours_any_more();
     forks();
     strangers();
+    CHECK_INT(in_child(forks_with_a_shared_table), 0);
     CHECK_INT(in_child(host_takes_one), 0);
     CHECK_INT(rmdir(folder), 0);
     return check_done();
