@@ -226,7 +226,7 @@ void peers_close(bool forget)
 
 bool peer_is_local_user(const struct peer *p)
 {
-    struct sockaddr_storage own;
+    struct sockaddr_storage own = {0};
     socklen_t n = sizeof own;
     return p && getsockname(p->fd.fd, (struct sockaddr *)&own, &n) == 0 && own.ss_family == AF_UNIX;
 }
