@@ -3,6 +3,7 @@
 #include "encode/dump.h"
 #include "encode/pprof.h"
 #include "encode/undump.h"
+#include "profile/process.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -121,7 +122,11 @@ static void memory_is_in_it(void)
         memcpy(&address, content, sizeof address);
         if (part.kind == DUMP_MEMORY) {
             heads += memcmp(content + sizeof address, "\177ELF", 4) == 0;
-            CHECK(memcmp(content + sizeof address, (void *)(uintptr_t)address, part.bytes - sizeof address) == 0);
+            /* By a system call: ThreadSanitizer cannot look at all that is mapped. */
+            size_t n = part.bytes - sizeof address;
+            char *there = malloc(n);
+            CHECK(process_self.read(NULL, address, there, n) && memcmp(content + sizeof address, there, n) == 0);
+            free(there);
         }
         if (part.kind == DUMP_MAPS)
             CHECK(memmem(content, part.bytes, "/test_dump", 10) && memmem(content, part.bytes, "[stack]", 7));
