@@ -63,7 +63,7 @@ static void start_timer(struct timers *t, const struct timer_slot *slot)
 static enum timer_state create_timer(struct timers *t, struct timer_slot *slot)
 {
     enum tasks_consent consent = tasks_may_signal((uint32_t)slot->tid);
-    if (consent == TASKS_UNKNOWN || (consent == TASKS_NO && slot->misses > 0)) /* at first it may just be starting */
+    if (consent == TASKS_UNKNOWN || (consent == TASKS_NO && slot->misses > 1)) /* at first it may just be starting */
         slot->calm = CALM_LOOKS;
     if (consent != TASKS_YES)
         return consent == TASKS_GONE || consent == TASKS_ASLEEP ? TIMER_GONE : TIMER_BLOCKED;
