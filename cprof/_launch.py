@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import signal
-from collections.abc import ItemsView, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, NoReturn
 
 from cprof import _profilable
@@ -197,5 +197,5 @@ class _Pairs(Mapping[bytes, bytes]):
     def values(self) -> list[bytes]:  # type: ignore[override]
         return [value for _, value in self.pairs]
 
-    def items(self) -> ItemsView[bytes, bytes]:
-        raise NotImplementedError
+    def items(self) -> list[tuple[bytes, bytes]]:  # type: ignore[override]
+        return self.pairs

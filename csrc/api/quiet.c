@@ -1,7 +1,6 @@
 #include "api/quiet.h"
 
 #include "base/thread.h"
-#include "hook/got.h"
 #include "http/address.h"
 #include "http/server.h"
 #include "sampler/cpu.h"
@@ -27,14 +26,12 @@ void quiet_rest(void)
     for (int side = 0; side < SIDES; side++)
         if (server_address((enum server_side)side, served[side], sizeof served[side]) != STATUS_OK)
             served[side][0] = '\0';
-    got_want(+1); /* what is redirected stays so: the next such call may come before our threads are back */
     quiet_go();
 }
 
 void quiet_resume(void)
 {
     cpu_go_on();
-    got_want(-1);
     for (int side = 0; side < SIDES; side++)
         if (served[side][0])
             server_start((enum server_side)side, served[side], &(struct reason){0});

@@ -43,54 +43,60 @@ bool hooks_are_for_here(void)
     return atomic_load(&told) && atomic_load(&here) == self();
 }
 
+/* Who is to be told of what this process does; NULL: nobody. */
+static const struct hook_events *listener(void)
+{
+    return hooks_are_for_here() ? atomic_load(&told) : NULL;
+}
+
+static void tell(void (*event)(void))
+{
+    if (event)
+        event();
+}
+
 bool hooks_tell_ending(void)
 {
-    const struct hook_events *events = atomic_load(&told);
-    return events && events->ending && hooks_are_for_here() && events->ending();
+    const struct hook_events *events = listener();
+    return events && events->ending && events->ending();
 }
 
 void hooks_tell_not_ended(void)
 {
-    const struct hook_events *events = atomic_load(&told);
-    if (events && events->not_ended)
-        events->not_ended();
+    const struct hook_events *events = listener();
+    tell(events ? events->not_ended : NULL);
 }
 
 void hooks_tell_secluding(void)
 {
-    const struct hook_events *events = atomic_load(&told);
-    if (!events || !events->secluding || !hooks_are_for_here())
-        return;
-    events->secluding();
-    atomic_store(&told, NULL); /* even asking for the process id may be forbidden from here on */
+    const struct hook_events *events = listener();
+    tell(events ? events->secluding : NULL);
+    if (events)
+        atomic_store(&told, NULL); /* even asking for the process id may be forbidden from here on */
 }
 
 void hooks_tell_blocking(void)
 {
-    const struct hook_events *events = atomic_load(&told);
-    if (events && events->blocking && hooks_are_for_here())
-        events->blocking();
+    const struct hook_events *events = listener();
+    tell(events ? events->blocking : NULL);
 }
 
 void hooks_tell_unblocked(void)
 {
-    const struct hook_events *events = atomic_load(&told);
-    if (events && events->unblocked && hooks_are_for_here())
-        events->unblocked();
+    const struct hook_events *events = listener();
+    tell(events ? events->unblocked : NULL);
 }
 
 void hooks_tell_resting(void)
 {
-    const struct hook_events *events = atomic_load(&told);
-    if (events && events->resting && hooks_are_for_here())
-        events->resting();
+    const struct hook_events *events = listener();
+    tell(events ? events->resting : NULL);
 }
 
 void hooks_tell_rested(void)
 {
-    const struct hook_events *events = atomic_load(&told);
-    if (events && events->rested && hooks_are_for_here())
-        events->rested();
+    const struct hook_events *events = listener();
+    tell(events ? events->rested : NULL);
 }
 
 static void end(int status)
