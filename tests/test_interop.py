@@ -81,7 +81,7 @@ def check(reply: Reply, status: int, content_type: str, body: bytes | None) -> N
 
 
 def test_status_headers_and_texts_are_gos(target: Running) -> None:
-    unknown = target.get("/debug/pprof/heap?debug=1")
+    unknown = target.get("/debug/pprof/heapx?debug=1")
     check(unknown, 404, TEXT, b"Unknown profile\n")
     assert unknown.headers["x-go-pprof"] == "1"
     check(target.get("/debug/pprof/<script>scripty<script>".replace("<", "%3C")), 404, TEXT, None)

@@ -1,7 +1,6 @@
 #include "encode/cpu_profile.h"
 
-#include "profile/maps.h"
-#include "symbol/symbols.h"
+#include "encode/naming.h"
 #include "symbol/taken.h"
 
 #include <inttypes.h>
@@ -75,28 +74,21 @@ enum status cpu_profile_fill(const struct cpu_facts *facts, const struct collect
                              const struct process *process, struct model *m, struct reason *why)
 {
     const struct cpu_stats *stats = &facts->stats;
-    struct symbols *symbols = NULL;
-    struct maps maps;
-    enum status status = maps_read(process, &maps, why);
+    struct naming naming;
+    enum status status = naming_open(&naming, process, why);
     if (status)
         return status;
-    status = symbols_open(&symbols, process, why);
-    if (status)
-        goto done;
     if ((status = model_add_type(m, "samples", "count")) || (status = model_add_type(m, "cpu", "nanoseconds")) ||
         (status = model_set_period(m, "cpu", "nanoseconds", NS_PER_S / (stats->hz ? stats->hz : CPU_HZ_DEFAULT))))
         goto done;
     m->time_nanos = facts->started_ns;
     m->duration_nanos = facts->duration_ns;
-    struct namer namer = symbols_namer(symbols);
-    status = collect_model(collected, &maps, &namer, m);
+    status = collect_model(collected, &naming.maps, &naming.namer, m);
     if (!status)
         status = add_losses(m, stats);
     if (!status)
         status = add_comments(m, stats);
 done:
-    if (symbols)
-        symbols_close(symbols);
-    maps_fini(&maps);
+    naming_close(&naming);
     return status;
 }

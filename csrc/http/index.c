@@ -21,11 +21,21 @@ static const char head[] =
     "<p>Types of profiles available:</p>\n"
     "<table>\n<thead><tr><th>Count</th><th>Profile</th></tr></thead>\n<tbody>\n";
 
-static void put_routes(struct buf *out)
+static void put_row(struct buf *out, const char *name, uint64_t count)
 {
+    buf_printf(out, "<tr><td>%" PRIu64 "</td><td><a href='%s?debug=1'>%s</a></td></tr>\n", count, name, name);
+}
+
+static void put_profiles(struct buf *out)
+{
+    struct named p;
+    for (size_t i = 0; named_at(i, &p); i++)
+        put_row(out, p.name, named_count(&p));
     for (const struct route *r = routes; r->name; r++)
-        buf_printf(out, "<tr><td>0</td><td><a href='%s?debug=1'>%s</a></td></tr>\n", r->name, r->name);
+        put_row(out, r->name, 0);
     buf_puts(out, "</tbody>\n</table>\n<h2>Profile Descriptions:</h2>\n<ul>\n");
+    for (size_t i = 0; named_at(i, &p); i++)
+        buf_printf(out, "<li><b>%s:</b> %s</li>\n", p.name, p.description);
     for (const struct route *r = routes; r->name; r++)
         buf_printf(out, "<li><b>%s:</b> %s</li>\n", r->name, r->description);
     buf_puts(out, "</ul>\n");
@@ -73,7 +83,7 @@ static void put_status(struct buf *out)
 void index_serve(struct exchange *ex)
 {
     buf_puts(&ex->out, head);
-    put_routes(&ex->out);
+    put_profiles(&ex->out);
     put_status(&ex->out);
     buf_puts(&ex->out, "</body>\n</html>\n");
     exchange_reply(ex, 200, "text/html; charset=utf-8");

@@ -4,7 +4,6 @@
 #include "base/status.h"
 #include "base/thread.h"
 #include "hook/got.h"
-#include "http/exchange.h"
 #include "http/limits.h"
 #include "http/listener.h"
 #include "http/opening.h"
@@ -12,6 +11,7 @@
 #include "http/registry.h"
 #include "http/rescue.h"
 #include "http/routes.h"
+#include "http/wire.h"
 #include "http/work.h"
 #include "sampler/modules.h"
 
@@ -100,7 +100,7 @@ static void on_request(struct evhttp_request *req, void *unused)
     (void)unused;
     struct evhttp_connection *evcon = evhttp_request_get_connection(req);
     struct peer *p = peer_of(evcon);
-    struct exchange *ex = p ? exchange_new(p, req) : NULL;
+    struct exchange *ex = p ? wire_new(p, req) : NULL;
     if (ex)
         routes_serve(ex);
     else

@@ -1,6 +1,6 @@
 #include "http/peer.h"
 
-#include "http/exchange.h"
+#include "http/wire.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -50,7 +50,7 @@ static void on_close(struct evhttp_connection *evcon, void *arg)
     (void)evcon;
     struct peer *p = arg;
     if (p->exchange)
-        exchange_gone(p->exchange);
+        wire_gone(p->exchange);
     release(p);
 }
 
@@ -206,7 +206,7 @@ void peers_abandon(void)
 {
     for (struct peer *p = peers; p < peers + peers_top; p++) {
         if (p->exchange)
-            exchange_gone(p->exchange);
+            wire_gone(p->exchange);
         if (p->phase != PEER_FREE)
             descriptor_close(&p->fd);
     }
@@ -361,7 +361,7 @@ bool peers_expire(int64_t now_ns)
         if (!descriptor_intact(&p->fd))
             return false;
         if (p->phase == PEER_ANSWERING)
-            exchange_due(p->exchange);
+            wire_due(p->exchange);
         else
             reset(p);
     }

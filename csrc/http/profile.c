@@ -1,47 +1,25 @@
 #include "encode/capture.h"
+#include "http/numbers.h"
 #include "http/routes.h"
-
-#include <string.h>
+#include "sampler/cpu.h"
 
 #define SECONDS_DEFAULT 30
 #define SECONDS_MAX     86400 /* a day: a window keeps its stacks in memory */
 
-/* As strconv.ParseInt(…, 10, 64) followed by "if not positive, 30": digits, a sign, nothing else. */
-static int64_t read_seconds(const struct buf *text)
-{
-    const char *p = text->data, *end = p + text->len;
-    int64_t seconds = 0;
-    if (p < end && *p == '+')
-        p++;
-    for (; p < end; p++) {
-        if (*p < '0' || *p > '9' || seconds > (INT64_MAX - (*p - '0')) / 10)
-            return SECONDS_DEFAULT;
-        seconds = seconds * 10 + (*p - '0');
-    }
-    if (seconds <= 0)
-        return SECONDS_DEFAULT;
-    return seconds < SECONDS_MAX ? seconds : SECONDS_MAX;
-}
-
+/* What Go's handler takes for no number of seconds is its default. */
 static int64_t seconds_asked(const struct exchange *ex)
 {
-    struct buf text = {0};
-    int64_t seconds = SECONDS_DEFAULT;
-    if (target_value(ex->target.query, ex->target.query_len, "seconds", &text) && text.len)
-        seconds = read_seconds(&text);
-    buf_fini(&text);
-    return seconds;
+    int64_t seconds;
+    bool sound;
+    if (!numbers_given(&ex->target, "seconds", &seconds, &sound) || !sound || seconds <= 0)
+        return SECONDS_DEFAULT;
+    return seconds < SECONDS_MAX ? seconds : SECONDS_MAX;
 }
 
 static void drop(struct exchange *ex)
 {
     if (ex->data)
         capture_cancel(ex->data);
-}
-
-static const char *because(const struct exchange *ex)
-{
-    return *ex->why.text ? ex->why.text : status_text(ex->status);
 }
 
 static void finish(struct exchange *ex)
@@ -56,7 +34,7 @@ static void finish(struct exchange *ex)
 static void answer(struct exchange *ex)
 {
     if (ex->status) {
-        exchange_error(ex, 500, "Could not finish CPU profiling: %s", because(ex));
+        exchange_error(ex, 500, "Could not finish CPU profiling: %s", exchange_because(ex));
         return;
     }
     exchange_set(ex, "Content-Disposition", "attachment; filename=\"profile\"");
@@ -68,12 +46,24 @@ static void window_over(struct exchange *ex)
     exchange_run(ex, finish, answer);
 }
 
+/* False: it is given and no rate. 0: the set rate. */
+static bool rate_asked(const struct exchange *ex, int64_t *hz)
+{
+    bool sound;
+    return !numbers_given(&ex->target, "hz", hz, &sound) || (sound && *hz >= 1 && *hz <= CPU_HZ_MAX);
+}
+
 void profile_serve(struct exchange *ex)
 {
     struct capture *c = NULL;
-    ex->status = capture_start(0, &c, &ex->why);
+    int64_t hz;
+    if (!rate_asked(ex, &hz)) {
+        exchange_error(ex, 400, "invalid value for \"hz\" - must be an integer from 1 to %d", CPU_HZ_MAX);
+        return;
+    }
+    ex->status = capture_start((uint32_t)hz, &c, &ex->why);
     if (ex->status) {
-        exchange_error(ex, 500, "Could not enable CPU profiling: %s", because(ex));
+        exchange_error(ex, 500, "Could not enable CPU profiling: %s", exchange_because(ex));
         return;
     }
     ex->data = c;

@@ -86,42 +86,79 @@ static void redirect(struct exchange *ex, const char *path, size_t n)
     exchange_reply(ex, 301, read_only ? "text/html; charset=utf-8" : NULL);
 }
 
-static void serve_below(struct exchange *ex, const struct route *route, bool is_index)
+static bool reads(const struct exchange *ex)
 {
+    return ex->method == METHOD_GET || ex->method == METHOD_HEAD;
+}
+
+static void refuse_method(struct exchange *ex, bool post)
+{
+    exchange_set(ex, "Allow", post ? "GET, HEAD, POST" : "GET, HEAD");
+    exchange_refuse(ex, 405, "Method Not Allowed");
+}
+
+static bool is_ui(const struct buf *name)
+{
+    return name->len >= 3 && memcmp(name->data, "ui/", 3) == 0;
+}
+
+/* name is what follows the prefix, decoded. */
+static void serve_below(struct exchange *ex, struct buf *name)
+{
+    const struct route *route = find(name);
+    struct named profile;
     bool post = route && route->post;
-    if (ex->method == METHOD_OTHER || (ex->method == METHOD_POST && !post)) {
-        exchange_set(ex, "Allow", post ? "GET, HEAD, POST" : "GET, HEAD");
-        exchange_refuse(ex, 405, "Method Not Allowed");
+    if (!reads(ex) && !(ex->method == METHOD_POST && post)) {
+        refuse_method(ex, post);
         return;
     }
     exchange_set(ex, "X-Content-Type-Options", "nosniff");
-    if (is_index)
+    if (!name->len)
         index_serve(ex);
     else if (route)
         route->serve(ex);
+    else if (is_ui(name))
+        ui_serve(ex, name);
+    else if (named_find(name->data, name->len, &profile))
+        named_serve(ex, &profile);
     else
         exchange_error(ex, 404, "Unknown profile");
+}
+
+/* p: what follows "/debug". */
+static void serve_beside(struct exchange *ex, const char *p, const char *end)
+{
+    void (*serve)(struct exchange * ex) = NULL;
+    if (take_segment(&p, end, "vars"))
+        serve = vars_serve;
+    else if (take_segment(&p, end, "metrics"))
+        serve = metrics_serve;
+    if (!serve || p != end)
+        exchange_refuse(ex, 404, "404 page not found");
+    else if (!reads(ex))
+        refuse_method(ex, false);
+    else
+        serve(ex);
 }
 
 static void serve_path(struct exchange *ex, const struct buf *clean)
 {
     const char *p = clean->data, *end = p + clean->len;
-    bool ours = take_segment(&p, end, "debug") && take_segment(&p, end, "pprof");
-    bool read_only = ex->method == METHOD_GET || ex->method == METHOD_HEAD;
-    if (ours && p == end && read_only)
+    bool below_debug = take_segment(&p, end, "debug");
+    bool below = below_debug && take_segment(&p, end, "pprof");
+    if (below && p == end && reads(ex))
         redirect(ex, ROUTES_PREFIX, strlen(ROUTES_PREFIX));
     else if (clean->len != ex->target.path_len || memcmp(clean->data, ex->target.path, clean->len) != 0)
         redirect(ex, clean->data, clean->len);
-    else if (!ours)
-        exchange_refuse(ex, 404, "404 page not found");
-    else {
+    else if (below) {
         struct buf name = {0};
         target_decode(p == end ? p : p + 1, p == end ? 0 : (size_t)(end - p) - 1, false, &name);
-        const struct route *route = find(&name);
-        bool is_index = name.len == 0;
+        serve_below(ex, &name);
         buf_fini(&name);
-        serve_below(ex, route, is_index);
-    }
+    } else if (below_debug)
+        serve_beside(ex, p, end);
+    else
+        exchange_refuse(ex, 404, "404 page not found");
 }
 
 void routes_serve(struct exchange *ex)

@@ -1,14 +1,16 @@
 /*
- * What is served where: one table. The rules around it (cleaning, redirects, methods) are those of Go's
- * ServeMux with net/http/pprof's patterns.
+ * What is served where. The rules around it (cleaning, redirects, methods) are those of Go's ServeMux with
+ * net/http/pprof's and expvar's patterns.
  */
 #ifndef CPROF_HTTP_ROUTES_H
 #define CPROF_HTTP_ROUTES_H
 
+#include "encode/named.h"
 #include "http/exchange.h"
 
 #define ROUTES_PREFIX "/debug/pprof/"
 
+/* What is below the prefix beside the named profiles (encode/named). */
 struct route {
     const char *name;
     const char *description;
@@ -18,7 +20,7 @@ struct route {
 
 extern const struct route routes[]; /* by name, ends with a NULL name */
 
-/* Answers, now or later. Loop's thread. */
+/* Answers, now or later. Loop's thread, or that of a mounting. */
 void routes_serve(struct exchange *ex);
 
 /* The handlers, a file each. */
@@ -26,5 +28,10 @@ void index_serve(struct exchange *ex);
 void cmdline_serve(struct exchange *ex);
 void profile_serve(struct exchange *ex);
 void symbol_serve(struct exchange *ex);
+void named_serve(struct exchange *ex, const struct named *profile);
+void vars_serve(struct exchange *ex);    /* /debug/vars */
+void metrics_serve(struct exchange *ex); /* /debug/metrics */
+/* ROUTES_PREFIX "ui/" and what is below: name is what follows, decoded. */
+void ui_serve(struct exchange *ex, const struct buf *name);
 
 #endif

@@ -101,7 +101,7 @@ static void look_up(struct exchange *ex)
 static void answer(struct exchange *ex)
 {
     if (ex->status)
-        exchange_error(ex, 500, "Could not read symbols: %s", *ex->why.text ? ex->why.text : status_text(ex->status));
+        exchange_error(ex, 500, "Could not read symbols: %s", exchange_because(ex));
     else
         exchange_reply(ex, 200, "text/plain; charset=utf-8");
 }

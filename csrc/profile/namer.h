@@ -25,6 +25,8 @@ struct namer {
     size_t (*frames)(void *self, uint64_t address, struct named_frame out[NAMER_MAX_INLINE]);
     /* Lower-case hex build id of the module at address; false when it has none. */
     bool (*build_id)(void *self, uint64_t address, char *hex, size_t room);
+    /* Where the function at address begins in memory, 0 when unknown. */
+    uint64_t (*entry)(void *self, uint64_t address);
     void *self;
 };
 

@@ -231,7 +231,15 @@ static bool build_id(void *self, uint64_t address, char *hex, size_t room)
     return true;
 }
 
+static uint64_t entry(void *self, uint64_t address)
+{
+    struct symbols *s = self;
+    struct content *c = s->broken ? NULL : content_at(s, address);
+    const struct symbol *symbol = c ? symtab_find(&c->symtab, address) : NULL;
+    return symbol ? symbol->start : 0;
+}
+
 struct namer symbols_namer(struct symbols *s)
 {
-    return (struct namer){.frames = frames, .build_id = build_id, .self = s};
+    return (struct namer){.frames = frames, .build_id = build_id, .entry = entry, .self = s};
 }

@@ -304,8 +304,8 @@ static void paths(void)
     ask("GET /debug/pprof?a=1&b=<", "", MOVED, HTML "Location: /debug/pprof/?a=1&b=<\nContent-Length: 63",
         "<a href=\"/debug/pprof/?a=1&amp;b=&lt;\">Moved Permanently</a>.\n\n");
     ask("HEAD /debug/pprof", "", MOVED, HTML "Location: /debug/pprof/\nContent-Length: 0", "");
-    ask("GET //debug/pprof/heap", "", MOVED, HTML "Location: /debug/pprof/heap\nContent-Length: 52",
-        "<a href=\"/debug/pprof/heap\">Moved Permanently</a>.\n\n");
+    ask("GET //debug/pprof/heapx", "", MOVED, HTML "Location: /debug/pprof/heapx\nContent-Length: 53",
+        "<a href=\"/debug/pprof/heapx\">Moved Permanently</a>.\n\n");
     ask("GET /debug/./pprof/../pprof/cmdline?x=%41", "", MOVED,
         HTML "Location: /debug/pprof/cmdline?x=%41\nContent-Length: 61",
         "<a href=\"/debug/pprof/cmdline?x=%41\">Moved Permanently</a>.\n\n");
@@ -315,9 +315,9 @@ static void paths(void)
         "<a href=\"/debug/pprof/\">Moved Permanently</a>.\n\n");
     ask("GET http://localhost", "", MOVED, HTML "Location: /\nContent-Length: 36",
         "<a href=\"/\">Moved Permanently</a>.\n\n");
-    ask("POST //debug/pprof/heap", "", MOVED, "Location: /debug/pprof/heap\nContent-Length: 0", "");
-    ask("GET /debug/pprof/heap", "", NOT_FOUND, UNKNOWN, "Unknown profile\n");
-    ask("HEAD /debug/pprof/heap", "", NOT_FOUND, UNKNOWN, "");
+    ask("POST //debug/pprof/heapx", "", MOVED, "Location: /debug/pprof/heapx\nContent-Length: 0", "");
+    ask("GET /debug/pprof/heapx", "", NOT_FOUND, UNKNOWN, "Unknown profile\n");
+    ask("HEAD /debug/pprof/heapx", "", NOT_FOUND, UNKNOWN, "");
     ask("GET /debug/pprof/cmdline/", "", NOT_FOUND, UNKNOWN, "Unknown profile\n");
     ask("GET /debug/pprof/a%2fb", "", NOT_FOUND, UNKNOWN, "Unknown profile\n");
     ask("GET /debug/pprof/#x", "", NOT_FOUND, UNKNOWN, "Unknown profile\n");
@@ -326,7 +326,7 @@ static void paths(void)
     ask("GET /foo", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
     ask("GET /debug%2Fpprof/", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
     ask("GET /debug", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
-    ask("GET /debug/vars", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
+    ask("GET /debug/other", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
     static const char *const get_only[] = {
         "POST /debug/pprof",        "POST /debug/pprof/",      "POST /debug/pprof/cmdline",
         "PUT /debug/pprof/profile", "DELETE /debug/pprof/zzz", "FOO /debug/pprof/",
@@ -365,7 +365,7 @@ static void hosts(void)
     ask("GET http://evil.example/debug/pprof/", "", "HTTP/1.1 403 Forbidden", PLAIN NOSNIFF "Content-Length: 69",
         denied);
     int fd = dial();
-    say(fd, "GET /debug/pprof/heap HTTP/1.0\r\n\r\n", 34);
+    say(fd, "GET /debug/pprof/heapx HTTP/1.0\r\n\r\n", 35);
     hear(fd, false);
     CHECK(hung_up(fd));
     close(fd);

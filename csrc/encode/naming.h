@@ -1,0 +1,22 @@
+/*
+ * What a profile needs to know of a process while it is being made: what is mapped where, and what is there called.
+ * Ordinary threads.
+ */
+#ifndef CPROF_ENCODE_NAMING_H
+#define CPROF_ENCODE_NAMING_H
+
+#include "profile/maps.h"
+#include "profile/namer.h"
+#include "symbol/symbols.h"
+
+struct naming {
+    struct maps maps;
+    struct symbols *symbols;
+    struct namer namer;
+};
+
+/* On failure nothing needs to be closed. process must outlive n. */
+enum status naming_open(struct naming *n, const struct process *process, struct reason *why);
+void naming_close(struct naming *n);
+
+#endif

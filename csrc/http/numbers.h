@@ -1,0 +1,22 @@
+/*
+ * Numbers in query parameters, read as Go's handlers read them. Pure.
+ */
+#ifndef CPROF_HTTP_NUMBERS_H
+#define CPROF_HTTP_NUMBERS_H
+
+#include "http/target.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* As strconv.ParseInt(text, 10, 64): a sign and digits, nothing else. Beyond the range the nearest value is in *out and
+ * the answer false, as there. */
+bool numbers_parse(const char *text, size_t n, int64_t *out);
+
+/* As strconv.Atoi with its error ignored: what cannot be read is 0, what is too large the largest. */
+int64_t numbers_param(const struct target *t, const char *key);
+
+/* Is the parameter there, and not empty? Its number as numbers_parse reads it. */
+bool numbers_given(const struct target *t, const char *key, int64_t *value, bool *sound);
+
+#endif

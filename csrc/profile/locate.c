@@ -1,0 +1,133 @@
+#include "profile/locate.h"
+
+#include "profile/hash.h"
+
+static enum status intern_function(struct model *m, const struct named_frame *frame, uint32_t *index)
+{
+    struct model_function f = {.start_line = frame->start_line};
+    enum status status = strtab_intern(&m->strings, frame->name, &f.name);
+    if (!status)
+        status = strtab_intern(&m->strings, frame->system_name, &f.system_name);
+    if (!status)
+        status = strtab_intern(&m->strings, frame->file, &f.filename);
+    return status ? status : model_add_function(m, &f, index);
+}
+
+/* The mapping's row in the model; the table holds those that were sampled, the main program first. */
+static enum status intern_map(struct locator *self, const struct map *map, uint32_t *index)
+{
+    uint32_t *known = &self->map_index.at[map - self->maps->at];
+    if (*known == MODEL_NONE) {
+        struct model_mapping row = {.start = map->start, .limit = map->limit, .offset = map->offset};
+        char id[129] = "";
+        enum status status = strtab_intern(&self->out->strings, map->path, &row.filename);
+        if (!status && self->namer->build_id(self->namer->self, map->start, id, sizeof id))
+            status = strtab_intern(&self->out->strings, id, &row.build_id);
+        if (!status)
+            status = model_add_mapping(self->out, &row, known);
+        if (status)
+            return status;
+        if (!vec_u32_push(&self->map_unknown, 0) || !vec_u32_push(&self->map_inline, 0))
+            return STATUS_NOMEM;
+    }
+    *index = *known;
+    return STATUS_OK;
+}
+
+static enum status name_location(struct locator *self, uint64_t address, struct model_location *l,
+                                 struct model_line lines[NAMER_MAX_INLINE])
+{
+    struct named_frame frames[NAMER_MAX_INLINE];
+    size_t n = self->namer->frames(self->namer->self, address, frames);
+    uint32_t missing = n ? 0 : MODEL_HAS_FUNCTIONS | MODEL_HAS_FILENAMES | MODEL_HAS_LINE_NUMBERS;
+    for (size_t i = 0; i < n; i++) {
+        enum status status = intern_function(self->out, &frames[i], &lines[i].function);
+        if (status)
+            return status;
+        lines[i].line = frames[i].line;
+        lines[i].column = 0;
+        missing |= (frames[i].file[0] ? 0 : MODEL_HAS_FILENAMES) | (frames[i].line ? 0 : MODEL_HAS_LINE_NUMBERS);
+    }
+    l->lines = lines;
+    l->n_lines = n;
+    if (l->mapping != MODEL_NONE) {
+        self->map_unknown.at[l->mapping] |= missing;
+        self->map_inline.at[l->mapping] |= n > 1;
+    }
+    return STATUS_OK;
+}
+
+static enum status make_location(struct locator *self, uint64_t address, uint32_t *index)
+{
+    struct model_line lines[NAMER_MAX_INLINE];
+    struct model_location l = {.mapping = MODEL_NONE, .address = address};
+    const struct map *map = maps_find(self->maps, address);
+    enum status status = map ? intern_map(self, map, &l.mapping) : STATUS_OK;
+    if (!status)
+        status = name_location(self, address, &l, lines);
+    return status ? status : model_add_location(self->out, &l, index);
+}
+
+static enum status location_of(struct locator *self, uint64_t address, uint32_t *index)
+{
+    uint64_t hash = hash_word(self->by_address.seed, address);
+    struct rowindex_probe probe = rowindex_start(hash);
+    while (rowindex_next(&self->by_address, &probe, index))
+        if (self->out->location_address.at[*index] == address)
+            return STATUS_OK;
+    enum status status = rowindex_reserve(&self->by_address) ? make_location(self, address, index) : STATUS_NOMEM;
+    if (!status)
+        rowindex_put(&self->by_address, hash, *index);
+    return status;
+}
+
+enum status locate_pseudo(struct model *m, const char *name, uint32_t *index)
+{
+    struct model_line line = {0};
+    /* No system name: pprof takes an angle-bracketed one for something to demangle, and shows "<unknown>". */
+    struct named_frame frame = {.name = name, .system_name = "", .file = ""};
+    enum status status = intern_function(m, &frame, &line.function);
+    struct model_location l = {.mapping = MODEL_NONE, .lines = &line, .n_lines = 1};
+    return status ? status : model_add_location(m, &l, index);
+}
+
+enum status locator_stack(struct locator *l, const uint64_t *pc, size_t depth, uint32_t *rows)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < depth && !status; i++)
+        status = location_of(l, pc[i] - (i > 0), &rows[i]);
+    return status;
+}
+
+/* Go's rule, so that pprof symbolizes what we could not. */
+void locator_flag_mappings(struct locator *l)
+{
+    uint32_t *column = l->out->mapping_flags.at;
+    for (size_t i = 0; column && i < l->map_unknown.n; i++) {
+        uint32_t all = MODEL_HAS_FUNCTIONS | MODEL_HAS_FILENAMES | MODEL_HAS_LINE_NUMBERS;
+        uint32_t flags = all & ~l->map_unknown.at[i];
+        if (l->map_inline.at[i])
+            flags |= MODEL_HAS_INLINE_FRAMES;
+        column[i] = flags;
+    }
+}
+
+enum status locator_init(struct locator *l, struct model *out, const struct maps *maps, const struct namer *namer)
+{
+    *l = (struct locator){.out = out, .maps = maps, .namer = namer};
+    rowindex_init(&l->by_address);
+    for (size_t i = 0; i < l->maps->n; i++)
+        if (!vec_u32_push(&l->map_index, MODEL_NONE))
+            return STATUS_NOMEM;
+    /* mapping[0] is the main program by convention: readers take "File:" from it. */
+    uint32_t first;
+    return l->maps->n ? intern_map(l, &l->maps->at[0], &first) : STATUS_OK;
+}
+
+void locator_fini(struct locator *l)
+{
+    rowindex_fini(&l->by_address);
+    vec_u32_fini(&l->map_index);
+    vec_u32_fini(&l->map_unknown);
+    vec_u32_fini(&l->map_inline);
+}

@@ -1,0 +1,121 @@
+#include "sampler/threads.h"
+
+#include "base/thread.h"
+#include "sampler/tasks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FILE_ROOM 512 /* of stat the first two hundred bytes matter; a line of syscall has 150 */
+
+static bool read_file(uint32_t tid, const char *name, char text[FILE_ROOM])
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/%s", tid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, text, FILE_ROOM - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+/* "TID (name) S ...": the name may hold anything, brackets too, so its end is the last of them. */
+static bool read_stat(uint32_t tid, struct thread_view *v)
+{
+    char text[FILE_ROOM];
+    const char *open, *close;
+    if (!read_file(tid, "stat", text) || !(open = strchr(text, '(')) || !(close = strrchr(text, ')')) ||
+        close[1] != ' ')
+        return false;
+    size_t n = (size_t)(close - open) - 1;
+    n = n < THREAD_NAME_ROOM ? n : THREAD_NAME_ROOM - 1;
+    memcpy(v->name, open + 1, n);
+    v->name[n] = '\0';
+    v->state = close[2];
+    return v->state != 'Z' && v->state != 'X';
+}
+
+/* "running", "-1 SP PC" where it waits for no system call, or the call's number, six arguments, SP and PC. */
+static void read_call(uint32_t tid, struct thread_view *v)
+{
+    char text[FILE_ROOM];
+    v->call = THREAD_CALL_UNKNOWN;
+    if (!read_file(tid, "syscall", text))
+        return;
+    const char *last = strrchr(text, ' ');
+    if (sscanf(text, "%ld", &v->call) != 1 || v->call < 0 || !last)
+        v->call = THREAD_CALL_NONE;
+    else
+        v->pc = strtoull(last, NULL, 16);
+}
+
+static bool is_hosts(uint32_t tid)
+{
+    return !thread_is_ours((pid_t)tid);
+}
+
+static bool list(struct vec_u32 *tids)
+{
+    if (!tasks_list(tids))
+        return false;
+    size_t kept = 0;
+    for (size_t i = 0; i < tids->n; i++)
+        if (is_hosts(tids->at[i]))
+            tids->at[kept++] = tids->at[i];
+    tids->n = kept;
+    return true;
+}
+
+static int main_first(const void *a, const void *b)
+{
+    uint32_t x = ((const struct thread_view *)a)->tid, y = ((const struct thread_view *)b)->tid;
+    uint32_t first = (uint32_t)getpid();
+    if ((x == first) != (y == first))
+        return x == first ? -1 : 1;
+    return (x > y) - (x < y);
+}
+
+enum status threads_view(struct thread_views *out, struct reason *why)
+{
+    struct vec_u32 tids = {0};
+    *out = (struct thread_views){0};
+    if (!list(&tids)) {
+        vec_u32_fini(&tids);
+        return status_because(why, STATUS_SYSTEM, "cannot read /proc/self/task: %s", status_errno(errno));
+    }
+    out->at = calloc(tids.n + 1, sizeof *out->at);
+    for (size_t i = 0; out->at && i < tids.n; i++) {
+        struct thread_view *v = &out->at[out->n];
+        *v = (struct thread_view){.tid = tids.at[i]};
+        if (!read_stat(v->tid, v))
+            continue; /* it has ended meanwhile */
+        read_call(v->tid, v);
+        out->n++;
+    }
+    vec_u32_fini(&tids);
+    if (!out->at)
+        return STATUS_NOMEM;
+    qsort(out->at, out->n, sizeof *out->at, main_first);
+    return STATUS_OK;
+}
+
+void threads_fini(struct thread_views *v)
+{
+    free(v->at);
+    *v = (struct thread_views){0};
+}
+
+size_t threads_count(void)
+{
+    struct vec_u32 tids = {0};
+    size_t n = list(&tids) ? tids.n : 0;
+    vec_u32_fini(&tids);
+    return n;
+}
