@@ -27,9 +27,9 @@ static int64_t clock_ns(clockid_t clock)
     return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-static void put(void *self, const struct record *record)
+static void put(void *self, const struct record *record, uint32_t ticks, uint32_t period_ns)
 {
-    collect_put(&((struct capture *)self)->collect, record);
+    collect_put(&((struct capture *)self)->collect, record, ticks, period_ns);
 }
 
 static void start_clocks(struct capture *c)

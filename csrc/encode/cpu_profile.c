@@ -56,6 +56,11 @@ static enum status add_comments(struct model *m, const struct cpu_stats *stats)
              " ticks; the process used %.3f s of CPU",
              stats->hz, stats->samples, stats->ticks, (double)stats->process_cpu_ns / 1e9);
     enum status status = model_add_comment(m, text);
+    if (!status && stats->engine_hz > stats->hz) {
+        snprintf(text, sizeof text, "cprof: thinned from %" PRIu32 " Hz, which another profile asked for",
+                 stats->engine_hz);
+        status = model_add_comment(m, text);
+    }
     if (!status)
         status = add_thread_comment(m, stats->threads_blocked, "with SIGPROF blocked (or in strict seccomp mode)");
     if (!status)

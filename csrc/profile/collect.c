@@ -20,9 +20,9 @@ void collect_fini(struct collect *c)
     stacktab_fini(&c->stacks);
 }
 
-void collect_put(struct collect *c, const struct record *record)
+void collect_put(struct collect *c, const struct record *record, uint32_t ticks, uint32_t period_ns)
 {
-    const int64_t weight[STACKTAB_WEIGHTS] = {record->ticks, (int64_t)record->ticks * record->period_ns};
+    const int64_t weight[STACKTAB_WEIGHTS] = {ticks, (int64_t)ticks * period_ns};
     uint32_t cut = record->flags & (RECORD_TRUNCATED | RECORD_PARTIAL) ? 1 : 0;
     stacktab_add(&c->stacks, cut, record->pc, record->depth, weight);
 }

@@ -8,6 +8,7 @@
 #include "hook/got.h"
 #include "sampler/modules.h"
 #include "sampler/tasks.h"
+#include "sampler/thin.h"
 #include "sampler/timers.h"
 #include "sig/ring.h"
 #include "sig/tick.h"
@@ -42,6 +43,8 @@ struct cpu_window {
     struct cpu_window *next;
     struct cpu_sink sink;
     uint32_t hz;
+    struct thin thin;
+    uint32_t finest_ns;           /* the shortest period of a record that came */
     struct cpu_stats stats;       /* samples, ticks of this window */
     uint64_t counters[COUNTER_N]; /* when it opened */
     int64_t process_ns;           /* the host's CPU time when it opened */
@@ -78,16 +81,25 @@ int64_t cpu_host_ns(void)
     return clock_ns(CLOCK_PROCESS_CPUTIME_ID) - thread_ours_cpu_ns();
 }
 
+static void deliver_to(struct cpu_window *w, const struct record *record)
+{
+    uint32_t ticks = thin_ticks(&w->thin, record->ticks, record->period_ns);
+    if (record->period_ns < w->finest_ns)
+        w->finest_ns = record->period_ns;
+    if (!ticks)
+        return;
+    w->stats.samples++;
+    w->stats.ticks += ticks;
+    w->sink.put(w->sink.self, record, ticks, w->thin.period_ns);
+}
+
 static void deliver(void *arg, const struct record *record)
 {
     (void)arg;
     totals.samples++;
     totals.ticks += record->ticks;
-    for (struct cpu_window *w = windows; w; w = w->next) {
-        w->stats.samples++;
-        w->stats.ticks += record->ticks;
-        w->sink.put(w->sink.self, record);
-    }
+    for (struct cpu_window *w = windows; w; w = w->next)
+        deliver_to(w, record);
 }
 
 /* With patience > 0 waits for handlers that are between begin and commit. They run to their end on their own, so
@@ -302,6 +314,8 @@ enum status cpu_window_open(uint32_t hz, struct cpu_sink sink, struct cpu_window
         goto done;
     w->sink = sink;
     w->hz = hz ? hz : default_hz;
+    w->finest_ns = (uint32_t)(NS_PER_S / w->hz);
+    thin_init(&w->thin, w->finest_ns, (uint64_t)clock_ns(CLOCK_MONOTONIC) ^ (uint64_t)(uintptr_t)w);
     mark_start(w, cpu_host_ns());
     drain(0); /* what is in the ring happened before this window */
     w->next = windows;
@@ -331,16 +345,23 @@ static bool unlink_window(struct cpu_window *w)
     return false; /* of before a fork */
 }
 
+/* What was lost never said at which rate; it was most probably the highest. */
+static uint64_t in_own_ticks(const struct cpu_window *w, uint64_t ticks)
+{
+    return (ticks * w->finest_ns + w->thin.period_ns / 2) / w->thin.period_ns;
+}
+
 static void fill_stats(const struct cpu_window *w, int64_t host_ns, struct cpu_stats *out)
 {
     *out = w->stats;
-    out->lost_ring_full = counter_read(COUNTER_TICK_RING_FULL) - w->counters[COUNTER_TICK_RING_FULL];
+    out->lost_ring_full = in_own_ticks(w, counter_read(COUNTER_TICK_RING_FULL) - w->counters[COUNTER_TICK_RING_FULL]);
     out->truncated = counter_read(COUNTER_TICK_TRUNCATED) - w->counters[COUNTER_TICK_TRUNCATED] +
                      counter_read(COUNTER_TICK_PARTIAL) - w->counters[COUNTER_TICK_PARTIAL];
     out->foreign = counter_read(COUNTER_TICK_FOREIGN) - w->counters[COUNTER_TICK_FOREIGN];
     out->late = counter_read(COUNTER_TICK_LATE) - w->counters[COUNTER_TICK_LATE];
     out->scans_failed = counter_read(COUNTER_TASK_SCAN_FAILED) - w->counters[COUNTER_TASK_SCAN_FAILED];
-    out->hz = armed ? (uint32_t)(NS_PER_S / timers.period_ns) : w->hz;
+    out->hz = w->hz;
+    out->engine_hz = (uint32_t)(NS_PER_S / w->finest_ns);
     out->process_cpu_ns = host_ns > w->process_ns ? host_ns - w->process_ns : 0; /* the two clocks differ by a little */
     out->uncovered_cpu_ns = timers.unseen_cpu_ns - w->unseen_ns;
     out->stolen = stolen;

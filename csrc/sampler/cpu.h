@@ -1,7 +1,7 @@
 /*
  * The CPU engine: one timer per thread on that thread's CPU clock, a tick per period of CPU time used.
  * It runs while at least one window is open, at the highest rate asked; every open window receives
- * every record from the moment it opened.
+ * every record from the moment it opened, thinned to its own rate where that is lower (sampler/thin).
  *
  * Calls come from ordinary threads, never from a handler.
  */
@@ -20,7 +20,8 @@
 /* Receives records on the engine's thread, under the engine's lock: must be quick and must not call back
  * into this file. */
 struct cpu_sink {
-    void (*put)(void *self, const struct record *record);
+    /* The record stands for so many ticks of the window's own period, whatever it says itself. */
+    void (*put)(void *self, const struct record *record, uint32_t ticks, uint32_t period_ns);
     void *self;
 };
 
@@ -30,7 +31,7 @@ struct cpu_window;
 struct cpu_stats {
     uint64_t samples;         /* records received */
     uint64_t ticks;           /* their weight: periods of CPU time */
-    uint64_t lost_ring_full;  /* ticks that found no room in the ring */
+    uint64_t lost_ring_full;  /* ticks that found no room in the ring; of a window: in its own ticks */
     uint64_t truncated;       /* stacks cut at RECORD_MAX_FRAMES, or that could not be walked to their end */
     uint64_t foreign;         /* SIGPROFs that were not ours and were passed on */
     uint64_t late;            /* ticks that arrived when nobody sampled any more */
@@ -38,7 +39,8 @@ struct cpu_stats {
     uint32_t threads_covered; /* largest number of threads with a timer at once */
     uint32_t threads_blocked; /* threads that block SIGPROF, or are in strict seccomp mode: not sampled */
     uint32_t threads_refused; /* threads for which no timer was to be had (RLIMIT_SIGPENDING) */
-    uint32_t hz;              /* the rate in force, 0 when idle */
+    uint32_t hz;              /* of a window: its own; else the rate in force, 0 when idle */
+    uint32_t engine_hz;       /* of a window: the highest rate at which its samples were taken */
     uint32_t windows;         /* open now */
     int64_t process_cpu_ns;   /* CPU time of the host's threads in the window: what the ticks should add up to */
     int64_t uncovered_cpu_ns; /* of it, used by threads before they had a timer */

@@ -79,11 +79,11 @@ static void equal_stacks_add_up_and_flags_say_what_is_true(void)
     model_add_type(&m, "samples", "count");
     model_add_type(&m, "cpu", "nanoseconds");
     struct record r = sample(1, 0, 2, 0x401001, 0x401011);
-    collect_put(&c, &r);
+    collect_put(&c, &r, r.ticks, r.period_ns);
     r.ticks = 4; /* missed ticks weigh */
-    collect_put(&c, &r);
+    collect_put(&c, &r, r.ticks, r.period_ns);
     r = sample(1, RECORD_TRUNCATED, 1, 0x7f0000002010, 0);
-    collect_put(&c, &r);
+    collect_put(&c, &r, r.ticks, r.period_ns);
     CHECK(collect_model(&c, &maps, &namer, &m) == STATUS_OK);
     CHECK(collect_add_lost(&m, "<lost: ring full>", 3, 3000) == STATUS_OK);
 

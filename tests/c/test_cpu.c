@@ -14,13 +14,14 @@
 #include <unistd.h>
 
 struct sum {
-    _Atomic long ticks, records, wrong;
+    _Atomic long ticks, records, wrong, cpu_ns;
 };
 
-static void add(void *self, const struct record *r)
+static void add(void *self, const struct record *r, uint32_t ticks, uint32_t period_ns)
 {
     struct sum *s = self;
-    s->ticks += r->ticks;
+    s->ticks += ticks;
+    s->cpu_ns += (long)ticks * period_ns;
     s->records++;
     s->wrong += r->depth == 0 || r->pc[0] == 0 || r->tid <= 0;
 }
@@ -83,20 +84,27 @@ static void totals_are_the_cpu_clocks(uint32_t hz)
     CHECK((double)s.ticks <= most && (double)s.ticks >= least);
 }
 
+/* The slow window gets the fast one's ticks, and must not make ten times the CPU time of them. */
 static void windows_share_one_engine(void)
 {
     struct sum a = {0}, b = {0};
     struct cpu_window *first = open_window(100, &a);
     wait_armed(100);
-    burn(0.1);
     struct cpu_window *second = open_window(1000, &b);
     wait_armed(1000);
+    long before = a.cpu_ns;
     burn(0.4);
+    struct cpu_stats stats;
     cpu_window_close(second, NULL);
     CHECK(b.ticks >= 100);
-    CHECK(a.ticks >= b.ticks); /* both received every record */
-    cpu_window_close(first, NULL);
-    struct cpu_stats stats;
+    CHECK_INT(b.cpu_ns, b.ticks * 1000000);
+    double slow = (double)(a.cpu_ns - before) / 1e9, fast = (double)b.cpu_ns / 1e9;
+    printf("at 100 Hz %.2f s, at 1000 Hz %.3f s\n", slow, fast);
+    CHECK(slow > fast - 0.025 && slow < fast + 0.025); /* a period at either end, and what came while arming */
+    cpu_window_close(first, &stats);
+    CHECK_INT(stats.hz, 100);
+    CHECK_INT(stats.engine_hz, 1000);
+    CHECK_INT(a.cpu_ns, a.ticks * 10000000);
     cpu_stats(&stats);
     CHECK_INT(stats.windows, 0);
     CHECK_INT(stats.hz, 0);
