@@ -2,12 +2,13 @@
 #include "api/core_table.h"
 
 #include "api/cprof.h"
+#include "api/embedded.h"
+#include "api/enter.h"
 #include "api/last_error.h"
 #include "api/quiet.h"
 #include "api/recording.h"
 #include "api/records.h"
 #include "api/run.h"
-#include "base/atfork.h"
 #include "hook/got.h"
 #include "hook/hooks.h"
 #include "http/address.h"
@@ -34,23 +35,6 @@ SAME(CPROF_ERR_UNSUPPORTED, STATUS_UNSUPPORTED);
 SAME(CPROF_ERR_NO_CORE, STATUS_NO_CORE);
 
 #define DEFAULT_ADDRESS "127.0.0.1:6060"
-
-/* Around every entry: a thread that is cancelled in here would leave a lock held, and a child of _Fork() has state that
- * belongs to its parent. */
-static int enter(void)
-{
-    int cancel_state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    atfork_settle();
-    return cancel_state;
-}
-
-static int leave(int cancel_state, enum status status, const struct reason *why)
-{
-    last_error_keep(status, why);
-    pthread_setcancelstate(cancel_state, NULL);
-    return status;
-}
 
 static int serve_at(enum server_side side, const char *addr)
 {
@@ -208,6 +192,11 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .record_stop = record_stop,
         .record_drop = record_drop,
         .bytes_free = bytes_free,
+        .http_handle = embedded_handle,
+        .http_response_free = embedded_response_free,
+        .http_set = embedded_set,
+        .http_write = embedded_write,
+        .route = embedded_route,
         .run = run,
         .write_dump = write_dump,
         .last_error = last_error,

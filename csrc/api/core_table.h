@@ -10,12 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CPROF_CORE_ABI    3u /* raised with every change of this file */
+#define CPROF_CORE_ABI    4u /* raised with every change of this file */
 #define CPROF_CORE_SYMBOL "cprof_core_table"
 #define CPROF_CORE_NAME   "libcprof_core.so"
 
 #define CPROF_WRITER_NAME "cprof_write" /* the program that names dumps; it lies beside the core */
 
+struct cprof_http_request;
+struct cprof_http_response;
 struct cprof_record;
 
 /* What `cprof run` wants of a process. All that it points to must live for ever. */
@@ -56,6 +58,16 @@ struct cprof_core {
     int (*record_stop)(struct cprof_record *r, void **bytes, size_t *n);
     void (*record_drop)(struct cprof_record *r);
     void (*bytes_free)(void *bytes);
+
+    /* cprof_http_handle (what 0), _profile (1, with name), _vars (2), and the rest of cprof.h's HTTP functions. */
+    int (*http_handle)(int what, const char *name, const struct cprof_http_request *req,
+                       struct cprof_http_response *res);
+    void (*http_response_free)(struct cprof_http_response *res);
+    int (*http_set)(struct cprof_http_response *res, const char *name, const char *value);
+    int (*http_write)(struct cprof_http_response *res, const void *bytes, size_t n);
+    int (*route)(const char *path,
+                 int (*fn)(const struct cprof_http_request *req, struct cprof_http_response *res, void *arg),
+                 void *arg);
 
     /* For the preload stub. next: whom intercepted calls go on to, for ever. Returns the functions that take them. */
     const struct hook_functions *(*run)(const struct cprof_run *run, const struct hook_functions *next);

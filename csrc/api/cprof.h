@@ -25,6 +25,8 @@
 #ifndef CPROF_H
 #define CPROF_H
 
+#include <stddef.h>
+
 #define CPROF_VERSION "0.1.0"
 
 #ifdef __cplusplus
@@ -46,6 +48,30 @@ enum cprof_status {
     CPROF_ERR_DISABLED = -11, /* CPROF_DISABLE is set */
     CPROF_ERR_UNSUPPORTED = -12,
     CPROF_ERR_NO_CORE = -13 /* libcprof_core.so is missing or of another version */
+};
+
+/*
+ * cprof's pages behind a server of the program's own. Set size to sizeof(struct cprof_http_request), what is not needed
+ * to 0. Whoever serves decides who may ask.
+ */
+struct cprof_http_request {
+    size_t size;
+    const char *method; /* "GET" */
+    const char *target; /* path and query as they came: "/debug/pprof/heap?debug=1" */
+    const void *body;
+    size_t body_bytes;
+    int (*gone)(void *arg); /* NULL, or: has the client left? Asked now and then while a profile is taken */
+    void *arg;
+};
+
+/* Set size; the rest is filled, and given back by cprof_http_response_free. */
+struct cprof_http_response {
+    size_t size;
+    int status;          /* 200 */
+    const char *headers; /* "Content-Type: text/plain\r\n", ...; Content-Length is the server's business */
+    const void *body;
+    size_t body_bytes;
+    void *own; /* cprof's */
 };
 
 #ifndef CPROF_DISABLE
@@ -76,6 +102,33 @@ int cprof_cpu_stop(void);
 /* The rate of CPU profiles that name none, also CPROF_CPU_HZ; 100 by default, at most 10,000. Returns the old
  * one; 0 only reads. */
 int cprof_set_cpu_hz(int hz);
+
+/*
+ * Answers a request for /debug/pprof/ and below, /debug/vars or /debug/metrics (404 for everything else), on the
+ * calling thread: a CPU profile of 30 seconds takes 30 seconds. CPROF_ERR_NOT_RUNNING where gone() said that the client
+ * left.
+ */
+int cprof_http_handle(const struct cprof_http_request *req, struct cprof_http_response *res);
+
+/* The profile of that name ("heap", "profile", "cmdline", "symbol"; "" is the index) wherever it is mounted, and the
+ * variables: of the target only the query is read. */
+int cprof_http_handle_profile(const char *name, const struct cprof_http_request *req, struct cprof_http_response *res);
+int cprof_http_handle_vars(const struct cprof_http_request *req, struct cprof_http_response *res);
+
+void cprof_http_response_free(struct cprof_http_response *res);
+
+/*
+ * A page of the program's own on cprof's server: fn is called for a path, or with a slash at its end for everything
+ * below, on a thread of cprof's. It writes the answer by cprof_http_write and cprof_http_set and returns its status
+ * (200). One page is made at a time, and one that takes more than 2 s is answered by 503. fn NULL takes the page away;
+ * it may be under way then. CPROF_ERR_IN_USE for cprof's own paths.
+ */
+int cprof_route(const char *path,
+                int (*fn)(const struct cprof_http_request *req, struct cprof_http_response *res, void *arg), void *arg);
+
+/* Only for the response that a page was given. */
+int cprof_http_set(struct cprof_http_response *res, const char *name, const char *value);
+int cprof_http_write(struct cprof_http_response *res, const void *bytes, size_t n);
 
 /* What the last failure in this process was, in one sentence; "" when there was none. Never NULL. */
 const char *cprof_last_error(void);
@@ -112,6 +165,49 @@ static inline int cprof_set_cpu_hz(int hz)
 {
     (void)hz;
     return 0;
+}
+static inline int cprof_http_handle(const struct cprof_http_request *req, struct cprof_http_response *res)
+{
+    (void)req;
+    (void)res;
+    return CPROF_ERR_DISABLED;
+}
+static inline int cprof_http_handle_profile(const char *name, const struct cprof_http_request *req,
+                                            struct cprof_http_response *res)
+{
+    (void)name;
+    return cprof_http_handle(req, res);
+}
+static inline int cprof_http_handle_vars(const struct cprof_http_request *req, struct cprof_http_response *res)
+{
+    return cprof_http_handle(req, res);
+}
+static inline void cprof_http_response_free(struct cprof_http_response *res)
+{
+    (void)res;
+}
+static inline int
+cprof_route(const char *path,
+            int (*fn)(const struct cprof_http_request *req, struct cprof_http_response *res, void *arg), void *arg)
+{
+    (void)path;
+    (void)fn;
+    (void)arg;
+    return CPROF_OK;
+}
+static inline int cprof_http_set(struct cprof_http_response *res, const char *name, const char *value)
+{
+    (void)res;
+    (void)name;
+    (void)value;
+    return CPROF_OK;
+}
+static inline int cprof_http_write(struct cprof_http_response *res, const void *bytes, size_t n)
+{
+    (void)res;
+    (void)bytes;
+    (void)n;
+    return CPROF_OK;
 }
 static inline const char *cprof_last_error(void)
 {

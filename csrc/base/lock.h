@@ -18,6 +18,7 @@ enum lock_rank {
     LOCK_WORK,      /* http/work: the queue between event loop and worker */
     LOCK_CPU,       /* sampler/cpu: windows, timers, the drain */
     LOCK_MODULES,   /* sampler/modules: while the loader is asked */
+    LOCK_PAGES,     /* http/pages: the program's own */
     LOCK_LEAF,      /* guards a few words, calls nothing */
 };
 

@@ -54,6 +54,59 @@ PUBLIC int cprof_set_cpu_hz(int hz)
     return c ? c->set_cpu_hz(hz) : 0;
 }
 
+static int handle(int what, const char *name, const struct cprof_http_request *req, struct cprof_http_response *res)
+{
+    if (open_is_disabled())
+        return CPROF_ERR_DISABLED;
+    const struct cprof_core *c = open_core();
+    return c ? c->http_handle(what, name, req, res) : CPROF_ERR_NO_CORE;
+}
+
+PUBLIC int cprof_http_handle(const struct cprof_http_request *req, struct cprof_http_response *res)
+{
+    return handle(0, NULL, req, res);
+}
+
+PUBLIC int cprof_http_handle_profile(const char *name, const struct cprof_http_request *req,
+                                     struct cprof_http_response *res)
+{
+    return handle(1, name, req, res);
+}
+
+PUBLIC int cprof_http_handle_vars(const struct cprof_http_request *req, struct cprof_http_response *res)
+{
+    return handle(2, NULL, req, res);
+}
+
+PUBLIC void cprof_http_response_free(struct cprof_http_response *res)
+{
+    const struct cprof_core *c = open_core_if_open();
+    if (c)
+        c->http_response_free(res);
+}
+
+PUBLIC int cprof_route(const char *path,
+                       int (*fn)(const struct cprof_http_request *req, struct cprof_http_response *res, void *arg),
+                       void *arg)
+{
+    if (open_is_disabled())
+        return CPROF_ERR_DISABLED;
+    const struct cprof_core *c = open_core();
+    return c ? c->route(path, fn, arg) : CPROF_ERR_NO_CORE;
+}
+
+PUBLIC int cprof_http_set(struct cprof_http_response *res, const char *name, const char *value)
+{
+    const struct cprof_core *c = open_core_if_open();
+    return c ? c->http_set(res, name, value) : CPROF_ERR_INVALID;
+}
+
+PUBLIC int cprof_http_write(struct cprof_http_response *res, const void *bytes, size_t n)
+{
+    const struct cprof_core *c = open_core_if_open();
+    return c ? c->http_write(res, bytes, n) : CPROF_ERR_INVALID;
+}
+
 PUBLIC const char *cprof_last_error(void)
 {
     const struct cprof_core *c = open_core_if_open();

@@ -10,7 +10,14 @@ const char *exchange_phrase(int code)
 {
     switch (code) {
     case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
+    case 204: return "No Content";
     case 301: return "Moved Permanently";
+    case 302: return "Found";
+    case 303: return "See Other";
+    case 304: return "Not Modified";
+    case 307: return "Temporary Redirect";
     case 400: return "Bad Request";
     case 403: return "Forbidden";
     case 404: return "Not Found";
@@ -19,6 +26,7 @@ const char *exchange_phrase(int code)
     case 417: return "Expectation Failed";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
     }
     return "Error";
 }
@@ -75,8 +83,15 @@ void exchange_run(struct exchange *ex, void (*job)(struct exchange *ex), void (*
     ex->port->run(ex, job, then);
 }
 
+void exchange_call(struct exchange *ex, struct call *c, void (*then)(struct exchange *ex, struct call *c, bool late))
+{
+    ex->port->call(ex, c, then);
+}
+
 void exchange_free(struct exchange *ex)
 {
+    if (ex->call)
+        call_forget(ex->call);
     if (ex->drop)
         ex->drop(ex);
     buf_fini(&ex->body);

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/status.h"
+#include "http/call.h"
 #include "http/target.h"
 #include "http/work.h"
 
@@ -32,11 +33,13 @@ struct exchange_port {
     void (*reply)(struct exchange *ex, int code);
     void (*wait)(struct exchange *ex, int64_t ns, void (*then)(struct exchange *ex));
     void (*run)(struct exchange *ex, void (*job)(struct exchange *ex), void (*then)(struct exchange *ex));
+    void (*call)(struct exchange *ex, struct call *c, void (*then)(struct exchange *ex, struct call *c, bool late));
 };
 
 struct exchange {
     /* the request; copies, so that a worker may read them after the client left */
     enum exchange_method method;
+    const char *verb; /* the method as it was written; lives as long as the exchange */
     char *uri;
     struct target target; /* slices of uri */
     bool sound;           /* the target could be read */
@@ -53,6 +56,8 @@ struct exchange {
     const struct exchange_port *port;
     void (*then)(struct exchange *ex);
     void (*job)(struct exchange *ex);
+    struct call *call; /* of http/call: the one that is waited for */
+    void (*called)(struct exchange *ex, struct call *c, bool late);
     struct mounting *mounting;  /* of http/mount */
     struct peer *peer;          /* of http/wire, as all below. NULL: the client left */
     struct evhttp_request *req; /* likewise */
@@ -84,6 +89,9 @@ void exchange_wait(struct exchange *ex, int64_t ns, void (*then)(struct exchange
 /* Calls job(ex) where time may be taken, then then(ex) here: if the client is still there. job is left out when the
  * server stops first. */
 void exchange_run(struct exchange *ex, void (*job)(struct exchange *ex), void (*then)(struct exchange *ex));
+
+/* Has the program's own function c->run called, then then(ex, c, late): see http/call. */
+void exchange_call(struct exchange *ex, struct call *c, void (*then)(struct exchange *ex, struct call *c, bool late));
 
 /* For the ports: what every exchange has, freed. */
 void exchange_free(struct exchange *ex);

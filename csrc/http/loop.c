@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "base/thread.h"
 #include "hook/got.h"
+#include "http/call.h"
 #include "http/limits.h"
 #include "http/listener.h"
 #include "http/opening.h"
@@ -396,6 +397,7 @@ static bool turn(void)
         if (read(wake_fd.fd, &count, sizeof count) == sizeof count)
             idle_turns = 0;
         work_collect();
+        call_collect();
     }
     given_up = !peers_expire(peer_now_ns());
     if (given_up)
@@ -420,6 +422,7 @@ static void close_all(void)
             free_door(d);
     /* Every exchange has lost its client by now; those that are out with the worker come back to be freed. */
     work_stop();
+    call_stop();
     peers_close(given_up);
     if (base && !given_up)
         event_base_free(base);
@@ -476,6 +479,7 @@ void loop_after_fork_child(void)
     peers_after_fork_child(!alone);
     registry_after_fork_child();
     work_after_fork_child();
+    call_after_fork_child();
     opening_after_fork_child();
     if (!alone)
         close_copies();

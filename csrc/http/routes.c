@@ -1,5 +1,6 @@
 #include "http/routes.h"
 
+#include "http/pages.h"
 #include "http/peer.h"
 #include "http/security.h"
 
@@ -12,10 +13,10 @@ const struct route routes[] = {
     {0},
 };
 
-static const struct route *find(const struct buf *name)
+static const struct route *find(const char *name, size_t n)
 {
     for (const struct route *r = routes; r->name; r++)
-        if (strlen(r->name) == name->len && memcmp(r->name, name->data, name->len) == 0)
+        if (strlen(r->name) == n && memcmp(r->name, name, n) == 0)
             return r;
     return NULL;
 }
@@ -23,6 +24,8 @@ static const struct route *find(const struct buf *name)
 static bool host_allowed(const struct exchange *ex)
 {
     const char *host;
+    if (ex->mounting) /* behind a server of the program's own, which lets in whom it likes */
+        return true;
     if (peer_is_local_user(ex->peer)) /* a socket file: no name led here, and its mode says who may come */
         return true;
     for (size_t i = 0; (host = exchange_header(ex, "Host", i)); i++)
@@ -97,15 +100,14 @@ static void refuse_method(struct exchange *ex, bool post)
     exchange_refuse(ex, 405, "Method Not Allowed");
 }
 
-static bool is_ui(const struct buf *name)
+static bool is_ui(const char *name, size_t n)
 {
-    return name->len >= 3 && memcmp(name->data, "ui/", 3) == 0;
+    return n >= 3 && memcmp(name, "ui/", 3) == 0;
 }
 
-/* name is what follows the prefix, decoded. */
-static void serve_below(struct exchange *ex, struct buf *name)
+void routes_serve_profile(struct exchange *ex, const char *name, size_t n)
 {
-    const struct route *route = find(name);
+    const struct route *route = find(name, n);
     struct named profile;
     bool post = route && route->post;
     if (!reads(ex) && !(ex->method == METHOD_POST && post)) {
@@ -113,16 +115,24 @@ static void serve_below(struct exchange *ex, struct buf *name)
         return;
     }
     exchange_set(ex, "X-Content-Type-Options", "nosniff");
-    if (!name->len)
+    if (!n)
         index_serve(ex);
     else if (route)
         route->serve(ex);
-    else if (is_ui(name))
-        ui_serve(ex, name);
-    else if (named_find(name->data, name->len, &profile))
+    else if (is_ui(name, n))
+        ui_serve(ex, name, n);
+    else if (named_find(name, n, &profile))
         named_serve(ex, &profile);
     else
         exchange_error(ex, 404, "Unknown profile");
+}
+
+void routes_serve_vars(struct exchange *ex)
+{
+    if (reads(ex))
+        vars_serve(ex);
+    else
+        refuse_method(ex, false);
 }
 
 /* p: what follows "/debug". */
@@ -141,6 +151,15 @@ static void serve_beside(struct exchange *ex, const char *p, const char *end)
         serve(ex);
 }
 
+static bool serve_page(struct exchange *ex, const struct buf *clean)
+{
+    struct buf path = {0};
+    target_decode(clean->data, clean->len, false, &path);
+    bool served = !path.failed && pages_serve(ex, path.data, path.len);
+    buf_fini(&path);
+    return served;
+}
+
 static void serve_path(struct exchange *ex, const struct buf *clean)
 {
     const char *p = clean->data, *end = p + clean->len;
@@ -153,12 +172,14 @@ static void serve_path(struct exchange *ex, const struct buf *clean)
     else if (below) {
         struct buf name = {0};
         target_decode(p == end ? p : p + 1, p == end ? 0 : (size_t)(end - p) - 1, false, &name);
-        serve_below(ex, &name);
+        routes_serve_profile(ex, name.data, name.len);
         buf_fini(&name);
-    } else if (below_debug)
-        serve_beside(ex, p, end);
-    else
-        exchange_refuse(ex, 404, "404 page not found");
+    } else if (!serve_page(ex, clean)) {
+        if (below_debug)
+            serve_beside(ex, p, end);
+        else
+            exchange_refuse(ex, 404, "404 page not found");
+    }
 }
 
 void routes_serve(struct exchange *ex)

@@ -1,7 +1,7 @@
 #include "http/routes.h"
 
-void ui_serve(struct exchange *ex, const struct buf *name)
+void ui_serve(struct exchange *ex, const char *name, size_t n)
 {
-    (void)name;
+    (void)name, (void)n;
     exchange_error(ex, 404, "Unknown profile");
 }

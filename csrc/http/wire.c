@@ -10,6 +10,20 @@
 #include <string.h>
 #include <strings.h>
 
+static const char *verb_of(struct evhttp_request *req)
+{
+    switch (evhttp_request_get_command(req)) {
+    case EVHTTP_REQ_GET: return "GET";
+    case EVHTTP_REQ_HEAD: return "HEAD";
+    case EVHTTP_REQ_POST: return "POST";
+    case EVHTTP_REQ_PUT: return "PUT";
+    case EVHTTP_REQ_DELETE: return "DELETE";
+    case EVHTTP_REQ_PATCH: return "PATCH";
+    case EVHTTP_REQ_OPTIONS: return "OPTIONS";
+    default: return "OTHER";
+    }
+}
+
 static enum exchange_method method_of(struct evhttp_request *req)
 {
     switch (evhttp_request_get_command(req)) {
@@ -120,12 +134,18 @@ static void run(struct exchange *ex, void (*job)(struct exchange *ex), void (*th
     peer_hold(ex->peer);
 }
 
+static void call(struct exchange *ex, struct call *c, void (*then)(struct exchange *ex, struct call *c, bool late))
+{
+    call_start(ex, c, CALL_LIMIT_NS, then);
+}
+
 static const struct exchange_port port = {
     .header = header,
     .set = set,
     .reply = reply,
     .wait = wait_for,
     .run = run,
+    .call = call,
 };
 
 struct exchange *wire_new(struct peer *p, struct evhttp_request *req)
@@ -138,6 +158,7 @@ struct exchange *wire_new(struct peer *p, struct evhttp_request *req)
     ex->req = req;
     ex->work = (struct work){.run = work_run, .done = work_done};
     ex->method = method_of(req);
+    ex->verb = verb_of(req);
     ex->uri = strdup(evhttp_request_get_uri(req));
     struct evbuffer *in = evhttp_request_get_input_buffer(req);
     size_t n = evbuffer_get_length(in);

@@ -1,0 +1,113 @@
+"""cprof's pages behind a program's own server, and the program's pages behind cprof's."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from pathlib import Path
+
+import pytest
+
+import cprof
+from conftest import Build, Start
+from harness import ROOT, Running, compile_program, eventually, http
+
+
+@pytest.fixture
+def pages(build: Build, start: Start) -> Running:
+    return start(build("pages.c"))
+
+
+def tell(target: Running, line: str) -> None:
+    assert target.process.stdin
+    target.process.stdin.write(line.encode() + b"\n")
+    target.process.stdin.flush()
+
+
+def test_a_page_gets_its_requests_and_only_its(pages: Running) -> None:
+    def text(path: str, data: bytes | None = None, method: str | None = None) -> str:
+        reply = pages.get(path, data, method)
+        assert reply.status == 200, path
+        assert reply.headers["content-type"] == "text/plain; charset=utf-8"
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        return reply.body.decode()
+
+    assert text("/hello") == "exact GET /hello "
+    assert text("/hel%6co?a=1&b=%20") == "exact GET /hel%6co?a=1&b=%20 "
+    assert text("/hello", b"some body") == "exact POST /hello some body"
+    assert text("/hello", b"x", "PUT") == "exact PUT /hello x"
+    assert text("/tree/a/b") == "tree GET /tree/a/b "
+    assert text("/tree/deeper/a") == "deeper GET /tree/deeper/a "
+    assert text("/tree/") == "tree GET /tree/ "
+    for path in ("/hello/", "/hell", "/tree", "/"):
+        assert pages.get(path).status == 404, path
+    assert pages.get("/debug/pprof/").status == 200
+
+
+def test_a_page_says_what_it_is_and_splits_no_header(pages: Running) -> None:
+    reply = pages.get("/tea")
+    assert (reply.status, reply.body) == (418, b"<b>short</b>")
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    assert reply.headers["x-good"] == "yes" and "x-split" not in reply.headers
+    assert pages.get("/fails").status == 500
+
+
+def test_taken_paths_are_refused(pages: Running) -> None:
+    assert pages.line("0 0 0 ") == "0 0 0"
+    assert pages.line("-4 ") == "-4 -4 -2"  # in use, ours, ours, no slash
+
+
+def test_a_page_that_hangs_holds_up_nobody(pages: Running) -> None:
+    """Not the server, not its end; and what it used is freed when it comes back."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        hanging = pool.submit(pages.get, "/slow")
+        index = pages.get("/debug/pprof/")
+        assert index.status == 200
+        late = hanging.result()
+    assert late.status == 503 and b"has not returned" in late.body
+    assert pages.get("/debug/pprof/goroutine?debug=1").status == 200
+    tell(pages, "close")
+    assert pages.line("closed ") == "0"
+    tell(pages, "let")
+
+    def back() -> bool:
+        tell(pages, "went")
+        return "went 1" in pages.stdout()
+
+    eventually(back, "the slow page to return")
+    assert pages.stop() == 0
+
+
+def test_pages_come_and_go(pages: Running) -> None:
+    tell(pages, "remove /hello")
+    assert pages.line("removed ") == "0"
+    assert pages.get("/hello").status == 404
+    tell(pages, "add /hello")
+    assert pages.line("added ") == "0"
+    assert pages.get("/hello").body == b"new GET /hello "
+
+
+@pytest.fixture(scope="module")
+def mounted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mounted")
+    return compile_program(ROOT / "examples" / "mounted.c", folder / "mounted", ["-lmicrohttpd"])
+
+
+def test_the_example_mounts_everything_on_another_servers_port(mounted: Path, start: Start) -> None:
+    target = start(mounted, "0")
+    profile = cprof.fetch(target.url(), "cpu", seconds=1)
+    assert profile.total("cpu") > 0.5e9 * 0.5
+    assert {f.name for s in profile.samples for f in s.frames} >= {"main"}
+    heap = target.get("/debug/pprof/heap")
+    assert heap.headers["content-disposition"] == 'attachment; filename="heap"'
+    unknown = target.get("/debug/pprof/none")
+    assert (unknown.status, unknown.headers["x-go-pprof"]) == (404, "1")
+    assert unknown.body == b"Unknown profile\n"
+    moved = target.get("/debug/pprof")
+    assert (moved.status, moved.headers["location"]) == (301, "/debug/pprof/")
+    assert target.get("/debug/vars").status == 200
+    assert target.get("/other").status == 404
+    address = next(
+        f.address for s in profile.samples for f in s.frames if f.name == "main" and f.address
+    )
+    names = http(target.url() + "/debug/pprof/symbol", data=hex(address).encode())
+    assert names.body.decode().splitlines() == ["num_symbols: 1", f"{hex(address)} main"]
