@@ -21,7 +21,6 @@ static const struct atfork_hooks fork_hooks = {.rank = LOCK_LEAF, .after_child =
 static void know(struct kept *k)
 {
     atfork_register(&fork_hooks);
-    atfork_settle();
     lock_take(&lock);
     if (!k->known) {
         k->known = true;

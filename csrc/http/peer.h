@@ -35,6 +35,7 @@ struct peer {
     struct bufferevent *bev;
     struct evhttp_connection *evcon;
     struct descriptor fd;
+    bool local_user;           /* came by a unix socket */
     struct exchange *exchange; /* while ANSWERING */
     int64_t since_ns;          /* start of the phase */
     int64_t moved_ns;          /* WRITING: when the client last took something */

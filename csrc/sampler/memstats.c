@@ -171,7 +171,6 @@ static void fill_rest(struct memstats *out)
 void memstats_read(struct memstats *out)
 {
     atfork_register(&fork_hooks);
-    atfork_settle();
     *out = (struct memstats){0};
     fill_heap(out);
     fill_gc(out);
@@ -184,7 +183,6 @@ void memstats_gc(int64_t start_ns, int64_t end_ns, bool forced)
 {
     uint64_t pause = end_ns > start_ns ? (uint64_t)(end_ns - start_ns) : 0;
     atfork_register(&fork_hooks);
-    atfork_settle();
     lock_take(&lock);
     gc.ns[gc.n % MEMSTATS_PAUSES] = pause;
     gc.end[gc.n % MEMSTATS_PAUSES] = (uint64_t)end_ns;
