@@ -37,7 +37,7 @@ void vitals_read(struct vitals *out)
     *out = (struct vitals){.version = library_version, .names_taken = taken_function()};
     cpu_stats(&out->cpu);
     if (out->cpu.sampled_cpu_ns >= LEAST_SAMPLED_NS)
-        out->cpu_hz_achieved = (double)out->cpu.ticks * 1e9 / (double)out->cpu.sampled_cpu_ns;
+        out->cpu_hz_achieved = (double)out->cpu.samples * 1e9 / (double)out->cpu.sampled_cpu_ns;
     out->memory_bytes = out->cpu.bytes;
     out->calls_preloaded = !got_is_used();
     out->calls_redirected = got_count();
@@ -66,7 +66,8 @@ static void put_each(struct buf *out, void (*put)(struct buf *out, const struct 
         {"calls_preloaded", TRUTH, v.calls_preloaded, .help = "Calls pass through the library of cprof run."},
         {"calls_redirected", NUMBER, v.calls_redirected, .help = "Places where calls are redirected."},
         {"cpu_hz", NUMBER, cpu->hz, .help = "CPU sampling rate in force, 0 when idle."},
-        {"cpu_hz_achieved", DECIMAL, .decimal = v.cpu_hz_achieved, .help = "Ticks per second of CPU sampled."},
+        {"cpu_hz_achieved", DECIMAL, .decimal = v.cpu_hz_achieved,
+         .help = "Stacks recorded per second of CPU sampled."},
         {"cpu_hz_asked", NUMBER, cpu->asked_hz, .help = "Highest rate that a profile under way asked for."},
         {"cpu_hz_set", NUMBER, cpu->set_hz, .help = "Rate of profiles that name none."},
         {"cpu_samples", TOTAL, cpu->samples, .help = "Stacks recorded."},

@@ -58,9 +58,9 @@ static void test_the_process(void)
         close(fds[i]);
 }
 
-static void drop(void *self, const struct record *record)
+static void drop(void *self, const struct record *record, uint32_t ticks, uint32_t period_ns)
 {
-    (void)self, (void)record;
+    (void)self, (void)record, (void)ticks, (void)period_ns;
 }
 
 static double cpu_seconds(void)
