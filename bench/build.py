@@ -66,5 +66,7 @@ class Programs:
         program = self._scratch / f"{target}-go"
         # Without a module around it, and outside of ours.
         command = [go, "build", "-o", str(program), str(self._sources / f"{target}.go")]
-        subprocess.run(command, cwd=self._scratch, env={**os.environ, "GO111MODULE": "off"}, check=True)
+        subprocess.run(
+            command, cwd=self._scratch, env={**os.environ, "GO111MODULE": "off"}, check=True
+        )
         return program

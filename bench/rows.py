@@ -382,9 +382,9 @@ def variables(quick: bool) -> Table:
 
     return Table(
         "/debug/vars under wrk, beside Go's expvar",
-        f"""16 connections kept alive, {seconds} s a round, wrk on the same machine. Each serves what
-        it publishes by itself: Go cmdline and memstats, cprof its own state too. Go answers on all
-        cores, cprof on one thread. CPU: of the serving process, for each answer.""",
+        f"""16 connections kept alive, {seconds} s a round, wrk on the same machine. Each serves
+        what it publishes by itself: Go cmdline and memstats, cprof its own state too. Go answers
+        on all cores, cprof on one thread. CPU: of the serving process, for each answer.""",
         (
             Figure("answers per second", said("rate"), "ratio"),
             Figure("CPU per answer, us", said("cpu_us"), "ratio", 1),

@@ -4,6 +4,7 @@ document tells what each stands for."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -34,13 +35,17 @@ func main() {
 """
 
 
-@pytest.fixture(scope="module")
-def ours() -> Path:
-    """The C test, which prints its document when asked."""
-    program = "build/check/ctest/test_memstats"
+def c_test(name: str) -> Path:
+    """It prints its document when asked."""
+    program = f"build/check/ctest/{name}"
     command = ["make", "-s", "BUILD=build/check", "CPPFLAGS=-DCPROF_CHECK", program]
     subprocess.run(command, cwd=ROOT, check=True)
     return ROOT / program
+
+
+@pytest.fixture(scope="module")
+def ours() -> Path:
+    return c_test("test_memstats")
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +57,10 @@ def gos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "program"
 
 
-def say(program: Path, what: str) -> str:
-    return subprocess.run([program, what], check=True, capture_output=True, text=True).stdout
+def say(program: Path, what: str, **env: str) -> str:
+    return subprocess.run(
+        [program, what], check=True, capture_output=True, text=True, env={**os.environ, **env}
+    ).stdout
 
 
 def shape(value: object) -> object:
@@ -90,9 +97,35 @@ def test_the_newest_pause_is_where_go_has_it(ours: Path) -> None:
     assert 0 < stats["GCCPUFraction"] < 1
 
 
+@pytest.mark.parametrize(
+    ("library", "tells"),
+    [("libjemalloc.so.2", False), ("libmimalloc.so.2", False), ("libtcmalloc.so.4", True)],
+)
+def test_no_numbers_of_a_heap_that_nobody_uses(ours: Path, library: str, tells: bool) -> None:
+    """glibc's mallinfo2 is there under another allocator too, and knows a few KiB."""
+    stats = json.loads(say(ours, "json", LD_PRELOAD=library))
+    assert (stats["HeapAlloc"] > 0) == tells == (stats["HeapSys"] > 0)
+    assert stats["OtherSys"] > 0
+
+
+def keys_told(page: str, heading: str) -> dict[str, str]:
+    """The first two columns of the table under a heading."""
+    rows = dict(re.findall(r"^\| (\w+) \| (.*?) \|", page[page.index(heading) :], re.M))
+    rows.pop("key", None)
+    return rows
+
+
+def test_the_document_has_each_key_of_the_profilers_own_map() -> None:
+    page = (ROOT / "docs" / "memstats.md").read_text()
+    keys = json.loads(say(c_test("test_vitals"), "json"))
+    assert list(keys_told(page, "## cprof: the profiler itself")) == list(keys)
+    assert list(keys) == sorted(keys)
+
+
 def test_the_document_has_each_field_and_knows_which_are_0(ours: Path) -> None:
     page = (ROOT / "docs" / "memstats.md").read_text()
-    rows = dict(re.findall(r"^\| (\w+) \| (.*?) \|", page, re.M))
+    page = page[: page.index("## cprof")]
+    rows = keys_told(page, "# memstats")
     rows.pop("field")
     stats = json.loads(say(ours, "json"))
     assert list(rows) == list(stats)

@@ -9,12 +9,20 @@ static int64_t clock_ns(clockid_t clock)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+static bool is_due(const struct pace *p)
+{
+    return clock_ns(CLOCK_MONOTONIC) >= atomic_load_explicit(&p->next_ns, memory_order_acquire);
+}
+
+/* Asked again once it is ours: the one before may have ended just between. */
 bool pace_begin(struct pace *p)
 {
-    if (clock_ns(CLOCK_MONOTONIC) < atomic_load_explicit(&p->next_ns, memory_order_acquire))
+    if (!is_due(p) || atomic_exchange_explicit(&p->busy, true, memory_order_acquire))
         return false;
-    if (atomic_exchange_explicit(&p->busy, true, memory_order_acquire))
+    if (!is_due(p)) {
+        atomic_store_explicit(&p->busy, false, memory_order_release);
         return false;
+    }
     p->began_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     return true;
 }
