@@ -32,10 +32,10 @@ enum peer_phase { PEER_FREE, PEER_FRESH, PEER_READING, PEER_ANSWERING, PEER_WRIT
 
 struct peer {
     enum peer_phase phase;
+    bool local_user; /* came by a unix socket */
     struct bufferevent *bev;
     struct evhttp_connection *evcon;
     struct descriptor fd;
-    bool local_user;           /* came by a unix socket */
     struct exchange *exchange; /* while ANSWERING */
     int64_t since_ns;          /* start of the phase */
     int64_t moved_ns;          /* WRITING: when the client last took something */
