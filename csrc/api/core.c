@@ -9,6 +9,7 @@
 #include "api/recording.h"
 #include "api/records.h"
 #include "api/run.h"
+#include "encode/vitals.h"
 #include "hook/got.h"
 #include "hook/hooks.h"
 #include "http/address.h"
@@ -174,6 +175,7 @@ __attribute__((constructor)) static void start(void)
     if (hz)
         set_cpu_hz(atoi(hz));
     registry_set_version(CPROF_VERSION);
+    vitals_set_version(CPROF_VERSION);
 }
 
 __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table(uint32_t abi)

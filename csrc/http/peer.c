@@ -89,15 +89,18 @@ static void plain_error(struct peer *p, struct evbuffer *out)
     p->left = SIZE_MAX;
 }
 
-/* A unix socket's file lets nobody else in; this holds too where its mode was changed. */
-static bool is_welcome(int fd)
+static bool is_unix_socket(int fd)
 {
-    struct ucred who;
     int domain;
     socklen_t n = sizeof domain;
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) || domain != AF_UNIX)
-        return true;
-    n = sizeof who;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 && domain == AF_UNIX;
+}
+
+/* A unix socket's file lets nobody else in; this holds too where its mode was changed. */
+static bool is_same_user(int fd)
+{
+    struct ucred who;
+    socklen_t n = sizeof who;
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == 0 || who.uid == geteuid());
 }
 
@@ -113,7 +116,8 @@ static void adopt(struct peer *p)
         p->fd = descriptor_of(bufferevent_getfd(bev));
         evhttp_connection_set_closecb(p->evcon, on_close, p);
         enter(p, PEER_READING);
-        if (!is_welcome(p->fd.fd))
+        p->local_user = is_unix_socket(p->fd.fd);
+        if (p->local_user && !is_same_user(p->fd.fd))
             drop(p);
     } else {
         release(p);
@@ -226,9 +230,7 @@ void peers_close(bool forget)
 
 bool peer_is_local_user(const struct peer *p)
 {
-    struct sockaddr_storage own = {0};
-    socklen_t n = sizeof own;
-    return p && getsockname(p->fd.fd, (struct sockaddr *)&own, &n) == 0 && own.ss_family == AF_UNIX;
+    return p && p->local_user;
 }
 
 struct peer *peer_of(struct evhttp_connection *evcon)
