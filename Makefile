@@ -24,10 +24,12 @@ inside     = $(if $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$
 CORE_LIBS := $(foreach l,event_extra event_core protobuf-c z iberty,$(call inside,$(l))) -ldw -lelf -lpthread
 
 # The rooms of the core, left to right: a file includes only its own room and rooms before it (tests/test_layers.py).
-ROOMS     := base base/any sig hook sampler profile symbol encode http api
+ROOMS     := base base/any vars sig hook sampler profile symbol encode http api
 CORE_SRC  := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c))
 CORE_OBJ   = $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/profile.pb-c.o
-FRONT_OBJ  = $(addprefix $(BUILD)/obj/,door/linked.o door/open.o base/say.o)
+VARS_OBJ  := $(patsubst csrc/%.c,$(BUILD)/obj/%.o,$(wildcard csrc/vars/*.c))
+FRONT_OBJ  = $(addprefix $(BUILD)/obj/,door/linked.o door/vars.o door/open.o base/definition.o base/lock.o base/say.o base/slab.o base/status.o) \
+    $(VARS_OBJ)
 STUB_OBJ   = $(addprefix $(BUILD)/obj/,door/preload.o door/entries.o door/open.o base/say.o base/definition.o hook/environment.o)
 WRITER_OBJ = $(BUILD)/obj/door/write.o
 LIBRARIES  = $(addprefix $(BUILD)/,libcprof_core.so libcprof.so libcprof_preload.so)
