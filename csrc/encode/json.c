@@ -22,23 +22,32 @@ void json_put_int(struct buf *out, int64_t value)
     put_unsigned(out, value < 0 ? -(uint64_t)value : (uint64_t)value, value < 0);
 }
 
+/* The 16 digits that are nearest to a power of two may lie below it by too much, where the next ones above read back:
+ * numbers are twice as close together on that side. */
+static bool reads_back_one_up(char *text, double value)
+{
+    char *last = strrchr(text, 'e') - 1;
+    bool is_nine = *last == '9';
+    *last = (char)(*last + !is_nine);
+    return !is_nine && strtod(text, NULL) == value;
+}
+
 /* The fewest digits that read back the same. Every number of 15 digits survives the way through a normal double, so
- * that fewer are only looked for below those. libc's text has the decimal point of the host's locale: it is not read.
- */
+ * that fewer are only looked for below those. libc's text has the decimal point of the host's locale: it is skipped. */
 static size_t shortest(double value, char digits[20], int *exponent)
 {
     char text[64];
     for (int after = fabs(value) < 0x1p-1022 ? 0 : 14; after <= 16; after++) {
         snprintf(text, sizeof text, "%.*e", after, value);
-        if (strtod(text, NULL) == value)
+        if (strtod(text, NULL) == value || (after == 15 && reads_back_one_up(text, value)))
             break;
     }
     size_t n = 0;
     const char *p = text;
-    for (; *p && *p != 'e'; p++)
+    for (; *p != 'e'; p++)
         if (*p >= '0' && *p <= '9')
             digits[n++] = *p;
-    *exponent = *p ? (int)strtol(p + 1, NULL, 10) : 0;
+    *exponent = (int)strtol(p + 1, NULL, 10);
     while (n > 1 && digits[n - 1] == '0')
         n--;
     return n;
