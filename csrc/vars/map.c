@@ -13,8 +13,9 @@ struct map_table {
     _Atomic(struct map_entry *) at[];
 };
 
-/* What stands where an entry was: probing goes on behind it. */
-static struct map_entry removed;
+/* What stands where an entry was: probing goes on behind it. No object's address: the core reads the front's tables,
+ * and would have an object of its own. */
+#define REMOVED ((struct map_entry *)1)
 
 /* Keys may come from strangers (paths of requests): the seed keeps them from choosing where they collide. */
 static uint64_t seed(void)
@@ -58,13 +59,13 @@ static _Atomic(struct map_entry *) *slot_of(struct map_table *t, uint64_t hash, 
     for (size_t i = (size_t)hash;; i++) {
         _Atomic(struct map_entry *) *slot = &t->at[i & (t->slots - 1)];
         struct map_entry *e = atomic_load_explicit(slot, memory_order_acquire);
-        if (e && e != &removed && e->hash == hash && e->n == n && memcmp(e->key, key, n) == 0) {
+        if (e && e != REMOVED && e->hash == hash && e->n == n && memcmp(e->key, key, n) == 0) {
             *found = e;
             return slot;
         }
         if (!e)
             return vacant ? vacant : slot;
-        if (e == &removed && !vacant)
+        if (e == REMOVED && !vacant)
             vacant = slot;
     }
 }
@@ -90,7 +91,7 @@ static void free_table(struct garbage *self)
     struct map_table *t = (struct map_table *)self;
     for (size_t i = 0; t->owns_entries && i < t->slots; i++) {
         struct map_entry *e = atomic_load_explicit(&t->at[i], memory_order_relaxed);
-        if (e && e != &removed)
+        if (e && e != REMOVED)
             free_entry(&e->garbage);
     }
     free(t);
@@ -149,7 +150,7 @@ static struct map_table *move_to(struct var *map, struct map_table *t)
     size_t live = 0;
     for (size_t i = 0; old && i < old->slots; i++) {
         struct map_entry *e = atomic_load_explicit(&old->at[i], memory_order_relaxed);
-        if (!e || e == &removed)
+        if (!e || e == REMOVED)
             continue;
         atomic_store_explicit(slot_of(t, e->hash, e->key, e->n, &found), e, memory_order_relaxed);
         live++;
@@ -313,7 +314,7 @@ void map_delete(struct var *map, const char *key, size_t n)
     _Atomic(struct map_entry *) *slot = t ? slot_of(t, hash, key, n, &found) : NULL;
     if (found) {
         order = order_changes(map);
-        atomic_store(slot, &removed);
+        atomic_store(slot, REMOVED);
         map->map.live--;
     }
     grace_unlock(map->grace);
@@ -350,7 +351,7 @@ static bool fill(struct var *map, struct map_order *o, size_t room)
     o->n = 0;
     for (size_t i = 0; t && i < t->slots; i++) {
         struct map_entry *e = atomic_load_explicit(&t->at[i], memory_order_relaxed);
-        if (!e || e == &removed)
+        if (!e || e == REMOVED)
             continue;
         if (o->n == room)
             return false;
