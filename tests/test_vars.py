@@ -141,6 +141,17 @@ def test_a_function_that_hangs_is_null_and_holds_up_nobody(build: Build, start: 
     assert target.stop() == 0
 
 
+def test_a_child_that_serves_calls_its_functions(build: Build, start: Start) -> None:
+    """It has none of the parent's threads, and one that was in a function is in none here."""
+    target = serving(build, start)
+    ask(target, "hang never")
+    assert json.loads(target.get("/debug/vars").body)["never"] is None
+    url = ask(target, "child").split()[1]
+    got = json.loads(http(url + "/debug/vars").body)
+    assert got["func"] == {"a": 1, "b": "text"} and got["int"] == 2**63 - 1
+    assert target.stop() == 0
+
+
 def test_a_prometheus_parser_accepts_the_metrics(build: Build, start: Start) -> None:
     target = serving(build, start)
     target.url()

@@ -44,6 +44,7 @@ static int serve_at(enum server_side side, const char *addr)
 {
     struct reason why = {0};
     int state = enter();
+    callers_need();
     return leave(state, server_start(side, addr ? addr : DEFAULT_ADDRESS, &why), &why);
 }
 

@@ -5,11 +5,10 @@
 #include "base/thread.h"
 
 static struct lock lock = LOCK_INIT(LOCK_LEAF);
-static struct functions *current; /* under the lock, as the next two */
+static struct functions *current; /* under the lock, as the next */
 static int64_t current_since;
-static bool wanted;
 
-static _Atomic bool present, resting;
+static _Atomic bool wanted, present, resting;
 static _Atomic uint32_t word;               /* counts what the sleeper is to look at */
 static _Atomic(struct functions *) waiting; /* for a thread */
 
@@ -59,10 +58,14 @@ static void start(void)
 void callers_want(void)
 {
     atfork_register(&fork_hooks);
-    lock_take(&lock);
-    wanted = true;
-    lock_drop(&lock);
+    atomic_store(&wanted, true);
     start();
+}
+
+void callers_need(void)
+{
+    if (atomic_load(&wanted))
+        start();
 }
 
 static struct functions *take_current(int64_t now_ns)
@@ -98,10 +101,6 @@ void callers_rest(void)
 
 void callers_resume(void)
 {
-    lock_take(&lock);
-    bool was_wanted = wanted;
-    lock_drop(&lock);
     atomic_store(&resting, false);
-    if (was_wanted)
-        start();
+    callers_need();
 }

@@ -14,8 +14,11 @@
  * that it is in. */
 #define CALLERS_LIMIT_NS INT64_C(2000000000)
 
-/* There are functions, or a server is about to be that may want them: from a thread of the program's. Does not wait. */
+/* There are functions. From a thread of the program's; does not wait. */
 void callers_want(void);
+
+/* A server is about to be, perhaps in a child of fork, which has the functions but not the thread. Likewise. */
+void callers_need(void);
 
 /* The round that runs, or a new one, with a reference; NULL: there is no thread. Any thread. */
 struct functions *callers_ask(int64_t now_ns);

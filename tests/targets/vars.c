@@ -1,6 +1,6 @@
 /* A program with a variable of every kind, some made before main. It does what the lines of its stdin say, and answers
  * each with a line:
- *     serve ADDR | int NAME | publish NAME | hang NAME | core | storm | fork
+ *     serve ADDR | int NAME | publish NAME | hang NAME | core | storm | fork | child
  */
 #include "work.h"
 
@@ -136,6 +136,21 @@ static void fork_while_adding(void)
     printf("fork %d\n", bad);
 }
 
+/* A child that serves on its own: a worker of a prefork server. It ends when its input does. */
+static void serve_in_child(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        cprof_serve("127.0.0.1:0");
+        printf("child http://%s\n", cprof_serve_addr());
+        fflush(stdout);
+        while (getchar() != EOF)
+            ;
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+}
+
 static void obey(const char *verb, const char *name)
 {
     static char kept[64][100];
@@ -161,6 +176,8 @@ static void obey(const char *verb, const char *name)
         storm();
     } else if (strcmp(verb, "fork") == 0) {
         fork_while_adding();
+    } else if (strcmp(verb, "child") == 0) {
+        serve_in_child();
     }
 }
 
