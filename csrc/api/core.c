@@ -14,7 +14,7 @@
 #include "hook/got.h"
 #include "hook/hooks.h"
 #include "http/address.h"
-#include "http/callers.h"
+#include "http/call.h"
 #include "http/registry.h"
 #include "http/server.h"
 #include "http/vars.h"
@@ -45,7 +45,7 @@ static int serve_at(enum server_side side, const char *addr)
 {
     struct reason why = {0};
     int state = enter();
-    callers_need();
+    call_need();
     return leave(state, server_start(side, addr ? addr : DEFAULT_ADDRESS, &why), &why);
 }
 
@@ -231,7 +231,7 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .run = run,
         .write_dump = write_dump,
         .vars_publish = vars_publish,
-        .vars_call = callers_want,
+        .vars_call = call_want,
         .fail = fail,
         .last_error = last_error,
         .version = version,

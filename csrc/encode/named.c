@@ -1,5 +1,6 @@
 #include "encode/named.h"
 
+#include "encode/memstats.h"
 #include "encode/pprof.h"
 #include "encode/text.h"
 #include "encode/threads_profile.h"
@@ -229,7 +230,10 @@ static void put_text(const struct named *p, const struct model *m, const struct 
 {
     switch (p->kind->form) {
     case FORM_COUNTS: text_counts(p->kind->name, m, namer, out); break;
-    case FORM_HEAP: text_heap(m, namer, out); break;
+    case FORM_HEAP:
+        text_heap(m, namer, out);
+        memstats_put_trailer(out);
+        break;
     case FORM_CONTENTION: text_contention("contention", m, 0, false, namer, out); break;
     case FORM_SAMPLED_CONTENTION: text_contention("mutex", m, 0, true, namer, out); break;
     }

@@ -2,6 +2,8 @@
 
 #include "encode/expvar.h"
 #include "encode/json.h"
+#include "encode/memstats.h"
+#include "encode/vitals.h"
 #include "vars/published.h"
 
 #include <math.h>
@@ -25,13 +27,20 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':';
 }
 
+/* The families of the built-in variables. */
+static bool is_cprofs(const char *name, size_t n)
+{
+    static const char prefix[] = "cprof";
+    return n >= sizeof prefix - 1 && memcmp(name, prefix, sizeof prefix - 1) == 0;
+}
+
 /* Of two that are the same the second gets a number. The ending that makes a text's sample is no gauge's: a gauge
  * `x_info` beside a text `x` would be two values of one sample. */
 static void find_name(struct writer *w, const char *name, size_t n)
 {
     struct buf *b = &w->name;
     b->len = 0;
-    if (!n || !is_letter(name[0]))
+    if (!n || !is_letter(name[0]) || is_cprofs(name, n))
         buf_put(b, "_", 1);
     for (size_t i = 0; i < n; i++)
         buf_put(b, is_letter(name[i]) || (name[i] >= '0' && name[i] <= '9') ? name + i : "_", 1);
@@ -150,11 +159,10 @@ static void put_json_object(struct writer *w, struct json_cursor *c)
     buf_fini(&key);
 }
 
-/* What a function or cprof itself has written. */
+/* What a function has written. */
 static void take_json(struct writer *w, struct var *v, struct buf *json)
 {
-    if (v->kind == VAR_FUNC)
-        w->met_function = true;
+    w->met_function = true;
     expvar_write_value(json, v, w->functions);
     if (json->failed)
         w->out->failed = true;
@@ -230,8 +238,8 @@ static void put_family(struct writer *w, const struct map_entry *e)
         break;
     case VAR_STRING: put_text(w, v); break;
     case VAR_MAP: each_entry(w, v, put_entry); break;
-    case VAR_FUNC:
-    case VAR_OWN: put_written(w, v); break;
+    case VAR_FUNC: put_written(w, v); break;
+    case VAR_OWN: break; /* has families of its own */
     }
     var_drop(w->keys);
     w->keys = NULL;
@@ -245,6 +253,8 @@ bool openmetrics_write(struct buf *out, const struct functions *functions)
         each_entry(&w, all, put_family);
     else
         out->failed = true;
+    memstats_put_metrics(out);
+    vitals_put_metrics(out);
     buf_puts(out, "# EOF\n");
     var_drop(w.names);
     buf_fini(&w.name);

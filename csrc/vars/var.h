@@ -51,7 +51,8 @@ struct var {
         struct {
             var_function *call;
             void *arg;
-            _Atomic int32_t busy;       /* the process that is in it, else 0 */
+            _Atomic int64_t since_ns;   /* when somebody went into it last */
+            _Atomic uint32_t busy;      /* the process that is in it, else 0 */
             void (*release)(void *arg); /* at the end of the variable; may be NULL */
         } function;
         void (*write)(struct buf *out); /* VAR_OWN: of the core's own, quick and never failing */

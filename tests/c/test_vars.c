@@ -111,7 +111,7 @@ static const char *value_text(struct var *v)
 {
     struct buf b = {0};
     struct functions *f = functions_collect();
-    functions_call(f);
+    functions_call(f, 1000000000);
     expvar_write_value(&b, v, f);
     functions_drop(f);
     return text(&b);
@@ -272,7 +272,7 @@ static void test_the_document(void)
     publish("growing", var_new_function(growing, &doubling, NULL));
 
     struct functions *f = functions_collect();
-    functions_call(f);
+    functions_call(f, 1000000000);
     CHECK(functions_done(f));
     CHECK(expvar_write(&b, f));
     char want[4096];
