@@ -82,7 +82,9 @@ def test_the_document_is_gos_to_the_byte(build: Build, start: Start) -> None:
     assert without_built_in(reply.body) == DOCUMENT
     whole = json.loads(reply.body)
     assert list(whole) == sorted(whole, key=lambda name: name.encode())
+    assert set(BUILT_IN) <= set(whole)
     assert whole["cmdline"][0].endswith("vars")
+    assert len(whole["memstats"]["PauseNs"]) == 256 and whole["cprof"]
 
 
 def test_a_name_is_published_once(build: Build, start: Start) -> None:
@@ -189,6 +191,7 @@ def test_a_prometheus_parser_accepts_the_metrics(build: Build, start: Start) -> 
     assert families["string"].type == "info"
     assert families["string"].samples[0].labels["value"].startswith('" \\ \n')
     assert families["func"].samples[0].labels == {"key": "a"}
+    assert any(name.startswith("cprof_memstats_") for name in families), "cprof's own"
     assert {"float_one", "float_one_2", "string_info_"} <= set(families), "names stay different"
 
 

@@ -1,17 +1,16 @@
 #include "http/vars.h"
 
+#include "encode/cmdline.h"
 #include "encode/expvar.h"
-#include "encode/json.h"
+#include "encode/memstats.h"
 #include "encode/openmetrics.h"
+#include "encode/vitals.h"
 #include "http/callers.h"
 #include "http/routes.h"
 #include "vars/published.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define FIRST_PAUSE_NS INT64_C(100000)
 #define LONG_PAUSE_NS  INT64_C(20000000)
@@ -92,55 +91,9 @@ void metrics_serve(struct exchange *ex)
     serve(ex, openmetrics_write, OPENMETRICS_TYPE);
 }
 
-#define CMDLINE_MAX (4 << 20)
-
-static void read_cmdline(struct buf *text)
-{
-    char *room;
-    ssize_t n = 0;
-    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    while (text->len < CMDLINE_MAX && (room = buf_reserve(text, 4096)) && (n = read(fd, room, 4096)) > 0)
-        text->len += (size_t)n;
-    close(fd);
-}
-
-/* Every argument ends with a NUL. */
-static void put_arguments(struct buf *out, const struct buf *text)
-{
-    buf_put(out, "[", 1);
-    for (size_t at = 0, length; at < text->len; at += length + 1) {
-        length = strnlen(text->data + at, text->len - at);
-        buf_puts(out, at ? "," : "");
-        json_put_string(out, text->data + at, length);
-    }
-    buf_put(out, "]", 1);
-}
-
-/* As it was when first asked for, like Go's: a title that the program sets later is none of its arguments. */
-static void write_cmdline(struct buf *out)
-{
-    static struct var *_Atomic known;
-    struct var *v = atomic_load(&known), *first = NULL;
-    if (!v) {
-        struct buf text = {0}, json = {0};
-        read_cmdline(&text);
-        put_arguments(&json, &text);
-        v = json.failed ? NULL : var_new(VAR_STRING);
-        if (!var_string_set(v, json.data, json.len) || !atomic_compare_exchange_strong(&known, &first, v)) {
-            var_drop(v);
-            v = first;
-        }
-        buf_fini(&text);
-        buf_fini(&json);
-    }
-    size_t n;
-    const char *json = var_string(v, &n);
-    buf_put(out, n ? json : "null", n ? n : 4);
-}
-
 void vars_init(void)
 {
-    published_add_own("cmdline", write_cmdline);
+    published_add_own("cmdline", cmdline_put_json, NULL);
+    published_add_own("cprof", vitals_put_json, vitals_put_metrics);
+    published_add_own("memstats", memstats_put_json, memstats_put_metrics);
 }
