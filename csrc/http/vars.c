@@ -87,7 +87,7 @@ void metrics_serve(struct exchange *ex)
 
 void vars_init(void)
 {
-    published_add_own("cmdline", cmdline_put_json);
-    published_add_own("memstats", memstats_put_json);
-    published_add_own("cprof", vitals_put_json);
+    published_add_own("cmdline", cmdline_put_json, NULL);
+    published_add_own("cprof", vitals_put_json, vitals_put_metrics);
+    published_add_own("memstats", memstats_put_json, memstats_put_metrics);
 }
