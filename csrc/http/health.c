@@ -80,7 +80,7 @@ static void put_engine(struct buf *out, const struct vitals *v)
     if (v->cpu_hz_achieved > 0) {
         buf_puts(out, "; achieved so far ");
         put_tenths(out, v->cpu_hz_achieved);
-        buf_puts(out, " ticks per second of CPU time");
+        buf_puts(out, " stacks per second of CPU time");
     }
     close_row(out);
     open_row(out, "Other engines", PLAIN);

@@ -44,9 +44,9 @@ bool named_find(const char *name, size_t n, struct named *out)
     return false;
 }
 
-enum status named_model(const struct named *p, struct model *m, struct reason *why)
+enum status named_model(const struct named *p, enum naming_names names, struct model *m, struct reason *why)
 {
-    (void)p, (void)m, (void)why;
+    (void)p, (void)names, (void)m, (void)why;
     return STATUS_INVALID;
 }
 
@@ -56,9 +56,10 @@ enum status named_delta(const struct model *earlier, const struct model *later, 
     return STATUS_INVALID;
 }
 
-enum status named_write(const struct named *p, int64_t debug, struct buf *out, struct reason *why)
+enum status named_write(const struct named *p, int64_t debug, enum naming_names names, struct buf *out,
+                        struct reason *why)
 {
-    (void)p, (void)debug, (void)out, (void)why;
+    (void)p, (void)debug, (void)names, (void)out, (void)why;
     return STATUS_INVALID;
 }
 
