@@ -7,6 +7,8 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +107,14 @@ static bool is_same_user(int fd)
 }
 
 /* The connection only failed to come about where memory ran out. */
+/* The library writes 16 KiB at a time: the kernel would keep the rest of a longer answer back until the client's own
+ * kernel acknowledges the first, which takes it 40 ms. */
+static void send_at_once(int fd)
+{
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
 static void adopt(struct peer *p)
 {
     bufferevent_event_cb on_event = NULL;
@@ -117,6 +127,8 @@ static void adopt(struct peer *p)
         evhttp_connection_set_closecb(p->evcon, on_close, p);
         enter(p, PEER_READING);
         p->local_user = is_unix_socket(p->fd.fd);
+        if (!p->local_user)
+            send_at_once(p->fd.fd);
         if (p->local_user && !is_same_user(p->fd.fd))
             drop(p);
     } else {

@@ -15,4 +15,9 @@ bool security_allows_host(const char *host, size_t n);
 
 #define SECURITY_DENIED_TEXT "Forbidden: this server answers to localhost and to IP addresses only"
 
+/* What a page of ours may load (its own files) and who may frame it (nobody). */
+#define SECURITY_PAGE_POLICY                                                                                           \
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "              \
+    "frame-ancestors 'none'"
+
 #endif
