@@ -34,5 +34,5 @@ void quiet_resume(void)
     cpu_go_on();
     for (int side = 0; side < SIDES; side++)
         if (served[side][0])
-            server_start((enum server_side)side, served[side], &(struct reason){0});
+            server_start_again((enum server_side)side, served[side], &(struct reason){0});
 }

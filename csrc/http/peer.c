@@ -154,9 +154,8 @@ static void close_doors(void)
             evconnlistener_disable(doors[i]);
 }
 
-struct bufferevent *peers_accept(struct event_base *base, void *unused)
+struct bufferevent *peers_accept(struct event_base *base, void *policy)
 {
-    (void)unused;
     struct peer *p = peers;
     while (p < peers + LIMITS_PEERS_MAX && p->phase != PEER_FREE)
         p++;
@@ -165,7 +164,7 @@ struct bufferevent *peers_accept(struct event_base *base, void *unused)
         return NULL;
     evbuffer_add_cb(bufferevent_get_output(bev), on_output, p);
     bufferevent_incref(bev); /* until adopted */
-    *p = (struct peer){.bev = bev, .fd = DESCRIPTOR_NONE};
+    *p = (struct peer){.bev = bev, .fd = DESCRIPTOR_NONE, .policy = policy};
     enter(p, PEER_FRESH);
     peers_n++;
     /* The library accepts until it is told that there is nothing more. One at a time, after a poll and a look
@@ -222,6 +221,11 @@ void peers_close(bool forget)
     peers_n = peers_top = 0;
     paused_ns = 0;
     memset(doors, 0, sizeof doors);
+}
+
+const struct policy *peer_policy(const struct peer *p)
+{
+    return p->policy;
 }
 
 bool peer_is_local_user(const struct peer *p)

@@ -27,6 +27,7 @@ struct evconnlistener;
 struct evhttp_connection;
 struct evhttp_request;
 struct exchange;
+struct policy;
 
 enum peer_phase { PEER_FREE, PEER_FRESH, PEER_READING, PEER_ANSWERING, PEER_WRITING };
 
@@ -35,11 +36,12 @@ struct peer {
     struct bufferevent *bev;
     struct evhttp_connection *evcon;
     struct descriptor fd;
-    struct exchange *exchange; /* while ANSWERING */
-    int64_t since_ns;          /* start of the phase */
-    int64_t moved_ns;          /* WRITING: when the client last took something */
-    size_t left;               /* WRITING: bytes it had not taken then */
-    const struct pollfd *wait; /* its place in the poll that is going on, or NULL */
+    const struct policy *policy; /* of the door it came by, which is there as long */
+    struct exchange *exchange;   /* while ANSWERING */
+    int64_t since_ns;            /* start of the phase */
+    int64_t moved_ns;            /* WRITING: when the client last took something */
+    size_t left;                 /* WRITING: bytes it had not taken then */
+    const struct pollfd *wait;   /* its place in the poll that is going on, or NULL */
 };
 
 int64_t peer_now_ns(void);
@@ -62,9 +64,12 @@ void peers_abandon(void);
 void peers_close(bool forget);
 
 /* Makes the bufferevent of a connection about to exist: for evhttp_set_bevcb. */
-struct bufferevent *peers_accept(struct event_base *base, void *unused);
+struct bufferevent *peers_accept(struct event_base *base, void *policy);
 
 struct peer *peer_of(struct evhttp_connection *evcon);
+
+/* Who is let in where it came. */
+const struct policy *peer_policy(const struct peer *p);
 
 /* Did it come by a unix socket? */
 bool peer_is_local_user(const struct peer *p);

@@ -349,7 +349,8 @@ static void paths(void)
 
 static void hosts(void)
 {
-    static const char denied[] = "Forbidden: this server answers to localhost and to IP addresses only\n";
+    static const char denied[] = "Forbidden: this server answers to localhost and to IP addresses only; allow_host "
+                                 "(CPROF_ALLOW_HOST, --allow-host) adds names\n";
     static const char *const rows[] = {"Host: evil.example\r\n", "Host: localhost\r\nHost: evil.example\r\n",
                                        "host: evil.example:6060\r\n"};
     serve();
@@ -360,9 +361,9 @@ static void hosts(void)
         say(fd, request, strlen(request));
         hear(fd, false);
         close(fd);
-        expect(rows[i], "HTTP/1.1 403 Forbidden", PLAIN NOSNIFF "Content-Length: 69", denied);
+        expect(rows[i], "HTTP/1.1 403 Forbidden", PLAIN NOSNIFF "Content-Length: 125", denied);
     }
-    ask("GET http://evil.example/debug/pprof/", "", "HTTP/1.1 403 Forbidden", PLAIN NOSNIFF "Content-Length: 69",
+    ask("GET http://evil.example/debug/pprof/", "", "HTTP/1.1 403 Forbidden", PLAIN NOSNIFF "Content-Length: 125",
         denied);
     int fd = dial();
     say(fd, "GET /debug/pprof/heapx HTTP/1.0\r\n\r\n", 35);
