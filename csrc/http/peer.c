@@ -1,5 +1,7 @@
 #include "http/peer.h"
 
+#include "http/exchange.h"
+#include "http/head.h"
 #include "http/wire.h"
 
 #include <event2/buffer.h>
@@ -38,6 +40,8 @@ static void enter(struct peer *p, enum peer_phase phase)
 
 static void release(struct peer *p)
 {
+    if (p->aside)
+        evbuffer_free(p->aside);
     *p = (struct peer){.phase = PEER_FREE, .fd = DESCRIPTOR_NONE};
     peers_n--;
     moves++;
@@ -67,8 +71,46 @@ static void reset(struct peer *p)
     drop(p);
 }
 
-/* evhttp answers what it cannot read with a page of its own, before any handler: an answer in the output of a
- * peer that is only being read from. Its code is kept, the rest said as net/http does. */
+/* ---- refusals without a handler ---- */
+
+static void on_left(struct bufferevent *bev, short what, void *arg)
+{
+    (void)bev, (void)what;
+    drop(arg);
+}
+
+static void on_too_much(struct bufferevent *bev, void *arg)
+{
+    (void)arg;
+    struct evbuffer *in = bufferevent_get_input(bev);
+    evbuffer_drain(in, evbuffer_get_length(in));
+}
+
+/* With what a client still sends unread, closing would have the kernel tear down the connection, and the answer with
+ * it: our half is closed, and the rest follows when the client's is, or when its time is over. */
+static void on_told(struct bufferevent *bev, void *arg)
+{
+    (void)bev;
+    struct peer *p = arg;
+    shutdown(p->fd.fd, SHUT_WR);
+}
+
+/* As net/http says it. The library is left with a request that never gets anywhere; it goes with the connection. */
+static void refuse(struct peer *p, int code)
+{
+    const char *text = exchange_phrase(code);
+    on_too_much(p->bev, p);
+    bufferevent_setcb(p->bev, on_too_much, on_told, on_left, p);
+    evbuffer_add_printf(bufferevent_get_output(p->bev),
+                        "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+                        "X-Content-Type-Options: nosniff\r\n\r\n%d %s",
+                        code, text, code, text);
+    bufferevent_enable(p->bev, EV_READ | EV_WRITE);
+    enter(p, PEER_LEAVING);
+}
+
+/* evhttp answers what it cannot read of a body with a page of its own, before any handler: an answer in the output of a
+ * peer that is only being read from. Its code is kept. */
 static void plain_error(struct peer *p, struct evbuffer *out)
 {
     char head[sizeof "HTTP/1.1 400"] = "";
@@ -77,16 +119,74 @@ static void plain_error(struct peer *p, struct evbuffer *out)
     int code = atoi(head + sizeof "HTTP/1.1");
     if (code < 400)
         return; /* 100 Continue */
-    const char *text = exchange_phrase(code);
     evbuffer_unfreeze(out, 1);
     evbuffer_drain(out, evbuffer_get_length(out));
     evbuffer_freeze(out, 1);
-    evbuffer_add_printf(out,
-                        "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
-                        "X-Content-Type-Options: nosniff\r\n\r\n%d %s",
-                        code, text, code, text);
-    enter(p, PEER_WRITING);
-    p->left = SIZE_MAX;
+    refuse(p, code);
+}
+
+/* ---- heads ---- */
+
+static void on_head(struct bufferevent *bev, void *evcon);
+
+static void let_through(struct peer *p)
+{
+    struct bufferevent *bev = p->bev;
+    bufferevent_data_cb write_cb;
+    bufferevent_event_cb event_cb;
+    bufferevent_data_cb read_cb = p->read_cb;
+    void *evcon = p->evcon;
+    bufferevent_getcb(bev, NULL, &write_cb, &event_cb, NULL);
+    bufferevent_setcb(bev, read_cb, write_cb, event_cb, evcon);
+    read_cb(bev, evcon);
+}
+
+static void judge(struct peer *p)
+{
+    const struct head_limits limits = {.target_bytes = http_limits.target_bytes,
+                                       .head_bytes = http_limits.header_bytes,
+                                       .body_bytes = http_limits.body_bytes};
+    struct evbuffer *in = bufferevent_get_input(p->bev);
+    size_t n = evbuffer_get_length(in);
+    struct head head;
+    if (n > limits.head_bytes + 1)
+        n = limits.head_bytes + 1;
+    const char *bytes = n ? (const char *)evbuffer_pullup(in, (ev_ssize_t)n) : NULL;
+    if (!bytes)
+        return;
+    int code = head_judge(bytes, n, &limits, &head);
+    p->last = head.last;
+    if (code)
+        refuse(p, code);
+    else if (head.n)
+        let_through(p);
+}
+
+static void on_head(struct bufferevent *bev, void *evcon)
+{
+    (void)bev;
+    struct peer *p = peer_of(evcon);
+    if (p)
+        judge(p);
+}
+
+/* Puts our callback in the place of the library's, and gives back what was set aside. */
+static void guard(struct peer *p)
+{
+    bufferevent_data_cb write_cb;
+    bufferevent_event_cb event_cb;
+    struct evbuffer *in = bufferevent_get_input(p->bev);
+    bufferevent_getcb(p->bev, &p->read_cb, &write_cb, &event_cb, NULL);
+    bufferevent_setcb(p->bev, on_head, write_cb, event_cb, p->evcon);
+    p->between = false;
+    if (!p->aside)
+        return;
+    evbuffer_unfreeze(in, 0);
+    evbuffer_add_buffer(in, p->aside);
+    evbuffer_freeze(in, 0);
+    evbuffer_free(p->aside);
+    p->aside = NULL;
+    judge(p);
 }
 
 /* A unix socket's file lets nobody else in; this holds too where its mode was changed. */
@@ -113,7 +213,9 @@ static void adopt(struct peer *p)
         p->fd = descriptor_of(bufferevent_getfd(bev));
         evhttp_connection_set_closecb(p->evcon, on_close, p);
         enter(p, PEER_READING);
-        if (!is_welcome(p->fd.fd))
+        if (is_welcome(p->fd.fd))
+            guard(p);
+        else
             drop(p);
     } else {
         release(p);
@@ -134,9 +236,12 @@ static void look(evutil_socket_t fd, short what, void *unused)
 {
     (void)fd, (void)what, (void)unused;
     peers_adopt();
-    for (struct peer *p = peers; p < peers + peers_top; p++)
+    for (struct peer *p = peers; p < peers + peers_top; p++) {
         if (p->phase == PEER_READING && evbuffer_get_length(bufferevent_get_output(p->bev)))
             plain_error(p, bufferevent_get_output(p->bev));
+        else if (p->phase == PEER_READING && p->between)
+            guard(p);
+    }
 }
 
 static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
@@ -228,6 +333,11 @@ const struct policy *peer_policy(const struct peer *p)
     return p->policy;
 }
 
+bool peer_is_last(const struct peer *p)
+{
+    return p->last;
+}
+
 bool peer_is_local_user(const struct peer *p)
 {
     struct sockaddr_storage own = {0};
@@ -256,12 +366,6 @@ static void on_ahead(struct bufferevent *bev, void *arg)
         drop(p);
 }
 
-static void on_left(struct bufferevent *bev, short what, void *arg)
-{
-    (void)bev, (void)what;
-    drop(arg);
-}
-
 void peer_hold(struct peer *p)
 {
     /* evhttp stops reading here, so it would notice a client that left only when it writes the answer. Its
@@ -273,7 +377,13 @@ void peer_hold(struct peer *p)
 static void on_sent(struct evhttp_request *req, void *arg)
 {
     (void)req;
-    enter(arg, PEER_READING);
+    struct peer *p = arg;
+    struct evbuffer *in = bufferevent_get_input(p->bev);
+    enter(p, PEER_READING);
+    p->between = true;
+    if (evbuffer_get_length(in) && (p->aside = evbuffer_new()))
+        evbuffer_remove_buffer(in, p->aside, evbuffer_get_length(in));
+    event_active(look_soon, EV_TIMEOUT, 1);
 }
 
 void peer_write(struct peer *p, struct evhttp_request *req)
@@ -344,6 +454,7 @@ static int64_t due_ns(const struct peer *p)
     case PEER_FRESH: return INT64_MAX;
     case PEER_ANSWERING: return p->exchange && p->exchange->due_ns ? p->exchange->due_ns : INT64_MAX;
     case PEER_WRITING: return earlier(p->moved_ns + http_limits.stall_ns, p->since_ns + http_limits.answer_ns);
+    case PEER_LEAVING: return p->since_ns + http_limits.linger_ns;
     case PEER_READING: break;
     }
     return p->since_ns + http_limits.request_ns;

@@ -3,8 +3,12 @@
  * list, but tells neither how long it is nor how long a client has been slow; this table does.
  *
  * A peer goes FRESH (accepted) → READING → ANSWERING (a handler has the request) → WRITING → READING … and
- * is freed when the library closes the connection, whatever the reason. Loop's thread only, except
- * peers_after_fork_child.
+ * is freed when the library closes the connection, whatever the reason. One that is refused before a handler goes from
+ * READING to LEAVING. Loop's thread only, except peers_after_fork_child.
+ *
+ * The library gets a request when its head is whole and was found sound (http/head): until then what has come is read
+ * by a callback of ours in its place. It puts its own back with each request, and begins to read at once what came
+ * behind the last one; so that is set aside for the moment (guard, and look that undoes it).
  *
  * Written for libevent 2.1: it has no hook for a new connection, so the bufferevent is made here and the
  * connection is taken from its callback argument, where evhttp puts it.
@@ -23,20 +27,25 @@
 
 struct bufferevent;
 struct event_base;
+struct evbuffer;
 struct evconnlistener;
 struct evhttp_connection;
 struct evhttp_request;
 struct exchange;
 struct policy;
 
-enum peer_phase { PEER_FREE, PEER_FRESH, PEER_READING, PEER_ANSWERING, PEER_WRITING };
+enum peer_phase { PEER_FREE, PEER_FRESH, PEER_READING, PEER_ANSWERING, PEER_WRITING, PEER_LEAVING };
 
 struct peer {
     enum peer_phase phase;
     struct bufferevent *bev;
     struct evhttp_connection *evcon;
+    void (*read_cb)(struct bufferevent *bev, void *evcon); /* the library's, while ours is in its place */
     struct descriptor fd;
     const struct policy *policy; /* of the door it came by, which is there as long */
+    struct evbuffer *aside;      /* READING: what came behind the last request, until the next look */
+    bool between;                /* READING: nothing of the next request was given to the library */
+    bool last;                   /* no request of this connection is read after this one */
     struct exchange *exchange;   /* while ANSWERING */
     int64_t since_ns;            /* start of the phase */
     int64_t moved_ns;            /* WRITING: when the client last took something */
@@ -73,6 +82,9 @@ const struct policy *peer_policy(const struct peer *p);
 
 /* Did it come by a unix socket? */
 bool peer_is_local_user(const struct peer *p);
+
+/* Is the connection closed after this answer? */
+bool peer_is_last(const struct peer *p);
 
 /* A handler has its request. */
 void peer_answer(struct peer *p, struct exchange *ex);

@@ -102,7 +102,7 @@ static void reply(struct exchange *ex, int code)
         return;
     }
     /* A request whose method the library does not know may have a body that it has not read. */
-    if (ex->method == METHOD_OTHER)
+    if (ex->method == METHOD_OTHER || peer_is_last(p))
         set(ex, "Connection", "close");
     struct evhttp_request *req = ex->req;
     p->exchange = NULL;
