@@ -373,6 +373,14 @@ static void tell(void)
     doors_changed = false;
 }
 
+static bool knocks(const struct pollfd at_doors[LIMITS_DOORS])
+{
+    for (int i = 0; i < LIMITS_DOORS; i++)
+        if (at_doors[i].revents)
+            return true;
+    return false;
+}
+
 /* One wait and what it brought. False when the loop has to end. */
 static bool turn(void)
 {
@@ -403,7 +411,7 @@ static bool turn(void)
         work_collect();
         call_collect();
     }
-    given_up = !peers_expire(peer_now_ns());
+    given_up = !peers_expire(peer_now_ns()) || (knocks(fds + 1) && !peers_make_room(peer_now_ns()));
     if (given_up)
         return false;
     event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);

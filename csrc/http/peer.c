@@ -1,7 +1,6 @@
 #include "http/peer.h"
 
-#include "http/exchange.h"
-#include "http/head.h"
+#include "http/gate.h"
 #include "http/wire.h"
 
 #include <event2/buffer.h>
@@ -9,6 +8,7 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,7 @@ int64_t peer_now_ns(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-static void enter(struct peer *p, enum peer_phase phase)
+void peer_enter(struct peer *p, enum peer_phase phase)
 {
     p->phase = phase;
     p->since_ns = p->moved_ns = peer_now_ns();
@@ -58,9 +58,15 @@ static void on_close(struct evhttp_connection *evcon, void *arg)
     release(p);
 }
 
-static void drop(struct peer *p)
+void peer_drop(struct peer *p)
 {
     evhttp_connection_free(p->evcon); /* calls on_close */
+}
+
+void peer_left(struct bufferevent *bev, short what, void *p)
+{
+    (void)bev, (void)what;
+    peer_drop(p);
 }
 
 /* For a client that takes too long: what it did not read would otherwise stay with the kernel. */
@@ -68,125 +74,7 @@ static void reset(struct peer *p)
 {
     struct linger none = {.l_onoff = 1, .l_linger = 0};
     setsockopt(p->fd.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    drop(p);
-}
-
-/* ---- refusals without a handler ---- */
-
-static void on_left(struct bufferevent *bev, short what, void *arg)
-{
-    (void)bev, (void)what;
-    drop(arg);
-}
-
-static void on_too_much(struct bufferevent *bev, void *arg)
-{
-    (void)arg;
-    struct evbuffer *in = bufferevent_get_input(bev);
-    evbuffer_drain(in, evbuffer_get_length(in));
-}
-
-/* With what a client still sends unread, closing would have the kernel tear down the connection, and the answer with
- * it: our half is closed, and the rest follows when the client's is, or when its time is over. */
-static void on_told(struct bufferevent *bev, void *arg)
-{
-    (void)bev;
-    struct peer *p = arg;
-    shutdown(p->fd.fd, SHUT_WR);
-}
-
-/* As net/http says it. The library is left with a request that never gets anywhere; it goes with the connection. */
-static void refuse(struct peer *p, int code)
-{
-    const char *text = exchange_phrase(code);
-    on_too_much(p->bev, p);
-    bufferevent_setcb(p->bev, on_too_much, on_told, on_left, p);
-    evbuffer_add_printf(bufferevent_get_output(p->bev),
-                        "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
-                        "X-Content-Type-Options: nosniff\r\n\r\n%d %s",
-                        code, text, code, text);
-    bufferevent_enable(p->bev, EV_READ | EV_WRITE);
-    enter(p, PEER_LEAVING);
-}
-
-/* evhttp answers what it cannot read of a body with a page of its own, before any handler: an answer in the output of a
- * peer that is only being read from. Its code is kept. */
-static void plain_error(struct peer *p, struct evbuffer *out)
-{
-    char head[sizeof "HTTP/1.1 400"] = "";
-    if (evbuffer_copyout(out, head, sizeof head - 1) != (ev_ssize_t)sizeof head - 1)
-        return;
-    int code = atoi(head + sizeof "HTTP/1.1");
-    if (code < 400)
-        return; /* 100 Continue */
-    evbuffer_unfreeze(out, 1);
-    evbuffer_drain(out, evbuffer_get_length(out));
-    evbuffer_freeze(out, 1);
-    refuse(p, code);
-}
-
-/* ---- heads ---- */
-
-static void on_head(struct bufferevent *bev, void *evcon);
-
-static void let_through(struct peer *p)
-{
-    struct bufferevent *bev = p->bev;
-    bufferevent_data_cb write_cb;
-    bufferevent_event_cb event_cb;
-    bufferevent_data_cb read_cb = p->read_cb;
-    void *evcon = p->evcon;
-    bufferevent_getcb(bev, NULL, &write_cb, &event_cb, NULL);
-    bufferevent_setcb(bev, read_cb, write_cb, event_cb, evcon);
-    read_cb(bev, evcon);
-}
-
-static void judge(struct peer *p)
-{
-    const struct head_limits limits = {.target_bytes = http_limits.target_bytes,
-                                       .head_bytes = http_limits.header_bytes,
-                                       .body_bytes = http_limits.body_bytes};
-    struct evbuffer *in = bufferevent_get_input(p->bev);
-    size_t n = evbuffer_get_length(in);
-    struct head head;
-    if (n > limits.head_bytes + 1)
-        n = limits.head_bytes + 1;
-    const char *bytes = n ? (const char *)evbuffer_pullup(in, (ev_ssize_t)n) : NULL;
-    if (!bytes)
-        return;
-    int code = head_judge(bytes, n, &limits, &head);
-    p->last = head.last;
-    if (code)
-        refuse(p, code);
-    else if (head.n)
-        let_through(p);
-}
-
-static void on_head(struct bufferevent *bev, void *evcon)
-{
-    (void)bev;
-    struct peer *p = peer_of(evcon);
-    if (p)
-        judge(p);
-}
-
-/* Puts our callback in the place of the library's, and gives back what was set aside. */
-static void guard(struct peer *p)
-{
-    bufferevent_data_cb write_cb;
-    bufferevent_event_cb event_cb;
-    struct evbuffer *in = bufferevent_get_input(p->bev);
-    bufferevent_getcb(p->bev, &p->read_cb, &write_cb, &event_cb, NULL);
-    bufferevent_setcb(p->bev, on_head, write_cb, event_cb, p->evcon);
-    p->between = false;
-    if (!p->aside)
-        return;
-    evbuffer_unfreeze(in, 0);
-    evbuffer_add_buffer(in, p->aside);
-    evbuffer_freeze(in, 0);
-    evbuffer_free(p->aside);
-    p->aside = NULL;
-    judge(p);
+    peer_drop(p);
 }
 
 /* A unix socket's file lets nobody else in; this holds too where its mode was changed. */
@@ -201,6 +89,21 @@ static bool is_welcome(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == 0 || who.uid == geteuid());
 }
 
+/* Of IPv6 the network, of which a client has all addresses. */
+static uint64_t origin_of(int fd)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t n = sizeof sa;
+    uint64_t origin = 0;
+    if (getpeername(fd, (struct sockaddr *)&sa, &n))
+        return 0;
+    if (sa.ss_family == AF_INET)
+        origin = ((const struct sockaddr_in *)&sa)->sin_addr.s_addr;
+    else if (sa.ss_family == AF_INET6)
+        memcpy(&origin, &((const struct sockaddr_in6 *)&sa)->sin6_addr, sizeof origin);
+    return origin;
+}
+
 /* The connection only failed to come about where memory ran out. */
 static void adopt(struct peer *p)
 {
@@ -211,12 +114,13 @@ static void adopt(struct peer *p)
     if (on_event) {
         p->evcon = arg;
         p->fd = descriptor_of(bufferevent_getfd(bev));
+        p->origin = origin_of(p->fd.fd);
         evhttp_connection_set_closecb(p->evcon, on_close, p);
-        enter(p, PEER_READING);
+        peer_enter(p, PEER_READING);
         if (is_welcome(p->fd.fd))
-            guard(p);
+            gate_close(p);
         else
-            drop(p);
+            peer_drop(p);
     } else {
         release(p);
     }
@@ -236,12 +140,9 @@ static void look(evutil_socket_t fd, short what, void *unused)
 {
     (void)fd, (void)what, (void)unused;
     peers_adopt();
-    for (struct peer *p = peers; p < peers + peers_top; p++) {
-        if (p->phase == PEER_READING && evbuffer_get_length(bufferevent_get_output(p->bev)))
-            plain_error(p, bufferevent_get_output(p->bev));
-        else if (p->phase == PEER_READING && p->between)
-            guard(p);
-    }
+    for (struct peer *p = peers; p < peers + peers_top; p++)
+        if (p->phase == PEER_READING)
+            gate_look(p);
 }
 
 static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
@@ -270,7 +171,7 @@ struct bufferevent *peers_accept(struct event_base *base, void *policy)
     evbuffer_add_cb(bufferevent_get_output(bev), on_output, p);
     bufferevent_incref(bev); /* until adopted */
     *p = (struct peer){.bev = bev, .fd = DESCRIPTOR_NONE, .policy = policy};
-    enter(p, PEER_FRESH);
+    peer_enter(p, PEER_FRESH);
     peers_n++;
     /* The library accepts until it is told that there is nothing more. One at a time, after a poll and a look
      * at the descriptor: should the number have become a socket of the host, and that one blocks, it would
@@ -356,33 +257,29 @@ struct peer *peer_of(struct evhttp_connection *evcon)
 void peer_answer(struct peer *p, struct exchange *ex)
 {
     p->exchange = ex;
-    enter(p, PEER_ANSWERING);
+    peer_enter(p, PEER_ANSWERING);
 }
 
 static void on_ahead(struct bufferevent *bev, void *arg)
 {
     struct peer *p = arg;
     if (evbuffer_get_length(bufferevent_get_input(bev)) > http_limits.ahead_bytes)
-        drop(p);
+        peer_drop(p);
 }
 
 void peer_hold(struct peer *p)
 {
     /* evhttp stops reading here, so it would notice a client that left only when it writes the answer. Its
      * own read callback must not be left in place: data in this state makes it call exit(). */
-    bufferevent_setcb(p->bev, on_ahead, NULL, on_left, p);
+    bufferevent_setcb(p->bev, on_ahead, NULL, peer_left, p);
     bufferevent_enable(p->bev, EV_READ);
 }
 
 static void on_sent(struct evhttp_request *req, void *arg)
 {
     (void)req;
-    struct peer *p = arg;
-    struct evbuffer *in = bufferevent_get_input(p->bev);
-    enter(p, PEER_READING);
-    p->between = true;
-    if (evbuffer_get_length(in) && (p->aside = evbuffer_new()))
-        evbuffer_remove_buffer(in, p->aside, evbuffer_get_length(in));
+    peer_enter(arg, PEER_READING);
+    gate_next(arg);
     event_active(look_soon, EV_TIMEOUT, 1);
 }
 
@@ -393,7 +290,7 @@ void peer_write(struct peer *p, struct evhttp_request *req)
      * that shut down their sending half still want it. A write to one that is gone fails by itself. */
     bufferevent_disable(p->bev, EV_READ);
     p->exchange = NULL;
-    enter(p, PEER_WRITING);
+    peer_enter(p, PEER_WRITING);
     p->left = SIZE_MAX;
 }
 
@@ -403,15 +300,71 @@ void peers_pause(int64_t until_ns)
     close_doors();
 }
 
+/* Nothing is being done for it, or it takes its time over an answer. */
+static bool is_spare(const struct peer *p, int64_t now_ns)
+{
+    return p->phase == PEER_READING || p->phase == PEER_LEAVING ||
+           (p->phase == PEER_WRITING && now_ns - p->moved_ns > http_limits.slow_ns);
+}
+
+static unsigned count_from(uint64_t origin)
+{
+    unsigned n = 0;
+    for (struct peer *p = peers; p < peers + peers_top; p++)
+        n += p->phase > PEER_FRESH && p->origin == origin;
+    return n;
+}
+
+/* Of those whose origin has most, the one that has been so longest. */
+static struct peer *find_spare(int64_t now_ns)
+{
+    struct peer *found = NULL;
+    unsigned most = 0;
+    for (struct peer *p = peers; p < peers + peers_top; p++) {
+        if (!is_spare(p, now_ns))
+            continue;
+        unsigned n = found && p->origin == found->origin ? most : count_from(p->origin);
+        if (!found || n > most || (n == most && p->since_ns < found->since_ns)) {
+            found = p;
+            most = n;
+        }
+    }
+    return found;
+}
+
+static bool is_full(void)
+{
+    return peers_n >= http_limits.peers;
+}
+
 bool peers_accepting(int64_t now_ns)
 {
-    if (peers_n >= http_limits.peers || now_ns < paused_ns)
+    if (now_ns < paused_ns || (is_full() && !find_spare(now_ns)))
         return false;
     paused_ns = 0;
-    for (size_t i = 0; i < LIMITS_DOORS; i++)
+    for (size_t i = 0; i < LIMITS_DOORS && !is_full(); i++)
         if (doors[i])
             evconnlistener_enable(doors[i]);
     return true;
+}
+
+bool peers_make_room(int64_t now_ns)
+{
+    struct peer *p = is_full() ? find_spare(now_ns) : NULL;
+    if (!p)
+        return true;
+    if (!descriptor_intact(&p->fd))
+        return false;
+    reset(p);
+    return peers_accepting(now_ns);
+}
+
+bool peers_may_wait(void)
+{
+    unsigned n = 0;
+    for (struct peer *p = peers; p < peers + peers_top; p++)
+        n += p->phase == PEER_ANSWERING;
+    return n <= http_limits.waiting;
 }
 
 size_t peers_poll(struct pollfd out[LIMITS_PEERS_MAX])
@@ -501,7 +454,7 @@ uint64_t peers_settle(int64_t now_ns)
         }
         if (unread > request_bytes || total > http_limits.input_bytes) {
             total -= unread;
-            drop(p);
+            peer_drop(p);
         }
     }
     return sum;

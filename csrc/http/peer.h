@@ -4,11 +4,7 @@
  *
  * A peer goes FRESH (accepted) → READING → ANSWERING (a handler has the request) → WRITING → READING … and
  * is freed when the library closes the connection, whatever the reason. One that is refused before a handler goes from
- * READING to LEAVING. Loop's thread only, except peers_after_fork_child.
- *
- * The library gets a request when its head is whole and was found sound (http/head): until then what has come is read
- * by a callback of ours in its place. It puts its own back with each request, and begins to read at once what came
- * behind the last one; so that is set aside for the moment (guard, and look that undoes it).
+ * READING to LEAVING (http/gate). Loop's thread only, except peers_after_fork_child.
  *
  * Written for libevent 2.1: it has no hook for a new connection, so the bufferevent is made here and the
  * connection is taken from its callback argument, where evhttp puts it.
@@ -40,20 +36,28 @@ struct peer {
     enum peer_phase phase;
     struct bufferevent *bev;
     struct evhttp_connection *evcon;
-    void (*read_cb)(struct bufferevent *bev, void *evcon); /* the library's, while ours is in its place */
     struct descriptor fd;
     const struct policy *policy; /* of the door it came by, which is there as long */
-    struct evbuffer *aside;      /* READING: what came behind the last request, until the next look */
-    bool between;                /* READING: nothing of the next request was given to the library */
+    uint64_t origin;             /* the client's address, as far as it counts as one */
     bool last;                   /* no request of this connection is read after this one */
     struct exchange *exchange;   /* while ANSWERING */
     int64_t since_ns;            /* start of the phase */
     int64_t moved_ns;            /* WRITING: when the client last took something */
     size_t left;                 /* WRITING: bytes it had not taken then */
     const struct pollfd *wait;   /* its place in the poll that is going on, or NULL */
+
+    /* http/gate's, while READING */
+    void (*read_cb)(struct bufferevent *bev, void *evcon); /* the library's, while ours is in its place */
+    struct evbuffer *aside;                                /* what came behind the last request, until the next look */
+    bool between;                                          /* the library has not begun to read the next one */
 };
 
 int64_t peer_now_ns(void);
+
+/* For http/gate. left: an event's callback. */
+void peer_enter(struct peer *p, enum peer_phase phase);
+void peer_drop(struct peer *p);
+void peer_left(struct bufferevent *bev, short what, void *p);
 
 enum status peers_open(struct event_base *base);
 
@@ -95,9 +99,14 @@ void peer_hold(struct peer *p);
 /* The answer has been handed to the library. */
 void peer_write(struct peer *p, struct evhttp_request *req);
 
-/* Accepting goes on while there is room and no pause. */
+/* Accepting goes on while there is room, or somebody could make some, and no pause. */
 void peers_pause(int64_t until_ns);
 bool peers_accepting(int64_t now_ns);
+/* Somebody wants to come in: where the table is full, one goes that idles or is slow. False: it is not ours any more.
+ */
+bool peers_make_room(int64_t now_ns);
+/* Are few enough answers waited for, so that others find a place? */
+bool peers_may_wait(void);
 
 /* One pollfd for each peer that waits for its socket; returns how many. */
 size_t peers_poll(struct pollfd out[LIMITS_PEERS_MAX]);

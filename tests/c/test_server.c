@@ -730,6 +730,38 @@ static void limits(void)
             close(held[i]);
     wait_for(&captures_open, 0);
 
+    /* of four that only idle, or are slow with their request, the one that does so longest goes */
+    for (int i = 0; i < 4; i++) {
+        held[i] = dial();
+        say(held[i], "GET /fo", (size_t)i * 2);
+    }
+    for (int i = 0; i < 2; i++) {
+        fd = dial();
+        say(fd, "GET /foo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 57);
+        hear(fd, false);
+        expect("one more", NOT_FOUND, NO_PAGE "\nConnection: close", "404 page not found\n");
+        CHECK(hung_up(fd));
+        close(fd);
+    }
+    CHECK(hung_up(held[0]));
+    for (int i = 0; i < 4; i++)
+        close(held[i]);
+
+    /* answers that take their time leave room for those that do not */
+    http_limits.waiting = 2;
+    for (int i = 0; i < 2; i++) {
+        held[i] = dial();
+        say(held[i], "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: localhost\r\n\r\n", 65);
+    }
+    wait_for(&captures_open, 2);
+    ask("GET /debug/pprof/profile?seconds=60", "", "HTTP/1.1 503 Service Unavailable",
+        PLAIN NOSNIFF "X-Go-Pprof: 1\nContent-Length: 48", "Too many requests are waiting for their answers\n");
+    ask("GET /foo", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
+    CHECK_INT(captures_open, 2);
+    close(held[0]);
+    close(held[1]);
+    wait_for(&captures_open, 0);
+
     /* all connections together must not hold more unread bytes than this */
     http_limits.input_bytes = 100 << 10;
     fd = dial();
