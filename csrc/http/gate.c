@@ -73,7 +73,30 @@ static void let_through(struct peer *p)
     read_cb(bev, evcon);
 }
 
-static void judge(struct peer *p)
+/* The library takes what is no chunk for one that is too long, or waits for more. */
+static void judge_chunks(struct peer *p)
+{
+    struct evbuffer *in = bufferevent_get_input(p->bev);
+    for (bool first = p->chunks == 0;; first = false) {
+        char line[HEAD_CHUNK_LINE];
+        struct evbuffer_ptr at;
+        size_t size, used;
+        if (evbuffer_ptr_set(in, &at, p->chunk_at, EVBUFFER_PTR_SET))
+            return;
+        ev_ssize_t n = evbuffer_copyout_from(in, &at, line, sizeof line);
+        int code = head_chunk(line, n > 0 ? (size_t)n : 0, first, http_limits.body_bytes - p->chunks, &size, &used);
+        if (code)
+            refuse(p, code);
+        else if (used && !size)
+            let_through(p);
+        if (code || !used || !size)
+            return;
+        p->chunk_at += used + size;
+        p->chunks += size;
+    }
+}
+
+static void judge_head(struct peer *p)
 {
     const struct head_limits limits = {.target_bytes = http_limits.target_bytes,
                                        .head_bytes = http_limits.header_bytes,
@@ -88,10 +111,22 @@ static void judge(struct peer *p)
         return;
     int code = head_judge(bytes, n, &limits, &head);
     p->last = head.last;
+    p->chunk_at = head.n;
+    p->chunks = 0;
     if (code)
         refuse(p, code);
+    else if (head.chunked && !head.expects)
+        judge_chunks(p);
     else if (head.n)
         let_through(p);
+}
+
+static void judge(struct peer *p)
+{
+    if (p->chunk_at)
+        judge_chunks(p);
+    else
+        judge_head(p);
 }
 
 static void on_head(struct bufferevent *bev, void *evcon)
@@ -133,6 +168,7 @@ void gate_next(struct peer *p)
 {
     struct evbuffer *in = bufferevent_get_input(p->bev);
     p->between = true;
+    p->chunk_at = 0;
     if (evbuffer_get_length(in) && (p->aside = evbuffer_new()))
         evbuffer_remove_buffer(in, p->aside, evbuffer_get_length(in));
 }

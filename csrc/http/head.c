@@ -18,6 +18,7 @@ struct facts {
     bool old; /* HTTP/1.0 */
     bool takes_body;
     bool chunked;
+    bool expects;
     uint64_t length;
     unsigned hosts;
 };
@@ -144,6 +145,7 @@ static int judge_header(const struct line *l, struct facts *f)
         return judge_length(value, n, f);
     if (is_word(l->text, name, "transfer-encoding"))
         return judge_coding(value, n, f);
+    f->expects = f->expects || is_word(l->text, name, "expect");
     f->hosts += is_word(l->text, name, "host");
     return 0;
 }
@@ -156,6 +158,8 @@ static int judge_facts(const struct facts *f, const struct head_limits *limits, 
         return 400;
     if (f->takes_body && has_length && f->length > limits->body_bytes)
         return 413;
+    out->chunked = f->chunked && f->takes_body;
+    out->expects = f->expects;
     out->last = f->chunked || (!f->takes_body && has_length && f->length);
     return 0;
 }
@@ -179,4 +183,42 @@ int head_judge(const char *bytes, size_t n, const struct head_limits *limits, st
         code = judge_header(&l, &f);
     }
     return code ? code : n > limits->head_bytes ? 431 : 0;
+}
+
+/* ---- chunks ---- */
+
+static int hex_digit(char c)
+{
+    if (is_digit(c))
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Takes "\r\n" off. False: something else is there. */
+static bool take_end(const char **p, const char *end)
+{
+    for (const char *want = "\r\n"; *want && *p < end; want++, (*p)++)
+        if (**p != *want)
+            return false;
+    return true;
+}
+
+int head_chunk(const char *bytes, size_t n, bool first, size_t most, size_t *size, size_t *used)
+{
+    const char *p = bytes, *end = bytes + (n < HEAD_CHUNK_LINE ? n : HEAD_CHUNK_LINE);
+    *size = *used = 0;
+    if (!first && !take_end(&p, end))
+        return 400;
+    const char *digits = p;
+    for (; p < end && hex_digit(*p) >= 0; p++)
+        *size = *size * 16 + (size_t)hex_digit(*p);
+    if (*size > most)
+        return 413;
+    if (p == end)
+        return n < HEAD_CHUNK_LINE ? 0 : 400;
+    if (p == digits || !take_end(&p, end))
+        return 400;
+    if (p[-1] == '\n')
+        *used = (size_t)(p - bytes);
+    return 0;
 }

@@ -49,6 +49,8 @@ struct peer {
     /* http/gate's, while READING */
     void (*read_cb)(struct bufferevent *bev, void *evcon); /* the library's, while ours is in its place */
     struct evbuffer *aside;                                /* what came behind the last request, until the next look */
+    size_t chunk_at;                                       /* where the next chunk begins; 0: the head is not whole */
+    size_t chunks;                                         /* bytes in those before */
     bool between;                                          /* the library has not begun to read the next one */
 };
 

@@ -126,8 +126,45 @@ static void fills(const char *front, size_t n, char with, const char *back, int 
     CHECK_INT(code, want);
 }
 
+static void chunk(const char *line, bool first, int want, size_t want_size, size_t want_used)
+{
+    size_t size, used;
+    int code = head_chunk(line, strlen(line), first, 0x1000, &size, &used);
+    if (code != want || (!code && used && (size != want_size || used != want_used)))
+        fprintf(stderr, "%d, %zu, %zu: %s\n", code, size, used, line);
+    CHECK_INT(code, want);
+    CHECK_INT(used, want_used);
+    CHECK(!used || size == want_size);
+}
+
+static void chunks(void)
+{
+    chunk("5\r\nabcdefghijk", true, 0, 5, 3);
+    chunk("\r\nfF\r\n", false, 0, 255, 6);
+    chunk("0\r\n\r\n", true, 0, 0, 3);
+    chunk("\r\n0005\r\n", false, 0, 5, 8);
+    chunk("", true, 0, 0, 0);
+    chunk("", false, 0, 0, 0);
+    chunk("\r", false, 0, 0, 0);
+    chunk("\r\n5", false, 0, 0, 0);
+    chunk("5\r", true, 0, 0, 0);
+    chunk("1000\r\n", true, 0, 0x1000, 6);
+    chunk("1001\r\n", true, 413, 0, 0);
+    chunk("ffffffffffffffffffffff", true, 413, 0, 0);
+    chunk("5\n", true, 400, 0, 0);
+    chunk("5;a=b\r\n", true, 400, 0, 0); /* a limit: Go takes them, and nobody sends them */
+    chunk(" 5\r\n", true, 400, 0, 0);
+    chunk("-5\r\n", true, 400, 0, 0);
+    chunk("0x5\r\n", true, 400, 0, 0);
+    chunk("\r\n", true, 400, 0, 0);
+    chunk("5\r\n", false, 400, 0, 0);
+    chunk("\r\n\r\n", false, 400, 0, 0);
+    chunk("000000000000000005\r\n", true, 400, 0, 0);
+}
+
 int main(void)
 {
+    chunks();
     struct head head;
     for (const struct row *row = rows; row < rows + sizeof rows / sizeof *rows; row++) {
         size_t n = strlen(row->head);
