@@ -111,7 +111,15 @@ class Record:
 
 # The servers of this process: what is refused is a CoreError.
 
-def serve(addr: str | None, /) -> str:
+def serve(
+    addr: str | None,
+    allow_remote: bool,
+    token: str | None,
+    token_file: str | None,
+    without_token: bool,
+    allow_host: str | None,
+    /,
+) -> str:
     """Starts the program's own server; returns where it listens."""
 
 def address() -> str:
@@ -120,8 +128,15 @@ def address() -> str:
 def close() -> None:
     """Stops the program's own server."""
 
-def serve_outside(addr: str | None, /) -> str:
-    """Starts the server that the environment asks for; where there is one, that is fine."""
+def serve_outside(
+    addr: str,
+    allow_remote: str | None,
+    token_file: str | None,
+    allow_host: str | None,
+    /,
+) -> str:
+    """Starts the server that the environment asks for, in its words; where there is one, that is
+    fine."""
 
 def address_outside() -> str:
     """Where that one listens; "" when there is none."""

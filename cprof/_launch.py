@@ -38,6 +38,10 @@ class Wishes(NamedTuple):
     output: str | None = None
     """Absolute, with %p and %% still in it."""
     http: str | None = None
+    allow_remote: str | None = None
+    """As CPROF_ALLOW_REMOTE has it."""
+    token_file: str | None = None
+    allow_host: str | None = None
     follow: bool = False
     cpu_hz: int | None = None
 
@@ -93,6 +97,9 @@ def compose(env: Environment, wishes: Wishes, pid: int) -> Environment:
         "CPROF_RUN_FOLLOW": str(int(wishes.follow)),
         "CPROF_RUN_CPU_HZ": str(wishes.cpu_hz) if wishes.cpu_hz else None,
         "CPROF_RUN_HTTP": http,
+        "CPROF_RUN_ALLOW_REMOTE": wishes.allow_remote,
+        "CPROF_RUN_TOKEN_FILE": wishes.token_file,
+        "CPROF_RUN_ALLOW_HOST": wishes.allow_host,
         "CPROF_RUN_OUTPUT": wishes.output,
     }
     kept = [

@@ -44,7 +44,12 @@ def _serve(addr: str) -> None:
         module.hand_over()
         return
     try:
-        address = module.serve_outside(addr)
+        address = module.serve_outside(
+            addr,
+            os.environ.get("CPROF_ALLOW_REMOTE"),
+            os.environ.get("CPROF_TOKEN_FILE"),
+            os.environ.get("CPROF_ALLOW_HOST"),
+        )
     except module.CoreError as why:
         if why.args[0] == "IN_USE" and _held_by_relative(addr):
             return

@@ -8,6 +8,7 @@ from cprof._errors import ServeError, core, disabled, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
 
@@ -67,11 +68,24 @@ class Server:
 _current: Server | None = None
 
 
-def serve(addr: str | int | None = None) -> Server:
+def serve(
+    addr: str | int | None = None,
+    *,
+    allow_remote: bool = False,
+    token: str | None = None,
+    token_file: str | os.PathLike[str] | None = None,
+    without_token: bool = False,
+    allow_host: str | Iterable[str] = (),
+) -> Server:
     """Serves /debug/pprof/ of this process, on threads of its own, until closed or the end.
 
-    addr: "host:port", ":port", a port (0 picks a free one), or "unix:/path/of/socket"; loopback
-    only, 127.0.0.1:6060 by default.
+    addr: "host:port", ":port", a port (0 picks a free one), or "unix:/path/of/socket"; 127.0.0.1,
+    where no host is named, and :6060 by default.
+
+    Beyond loopback only with allow_remote, and then clients need a token (16 characters or more),
+    unless without_token says otherwise: `http://x:TOKEN@host:6060`. A token_file has it as its
+    line and is not readable by others. With a token, clients on loopback need it too. allow_host:
+    names that clients may call this server by, beside localhost and its IP addresses.
 
     One server per process: where one runs, `ServeError` names its address, and its `server` is the
     one that `serve` returned before. (A server that CPROF_HTTP or `cprof run` asked for is beside
@@ -87,7 +101,14 @@ def serve(addr: str | int | None = None) -> Server:
         return Server("")
     module = core()
     try:
-        address = module.serve(f":{addr}" if isinstance(addr, int) else addr)
+        address = module.serve(
+            f":{addr}" if isinstance(addr, int) else addr,
+            allow_remote,
+            token,
+            os.fspath(token_file) if token_file is not None else None,
+            without_token,
+            allow_host if isinstance(allow_host, str) else ",".join(allow_host),
+        )
     except module.CoreError as why:
         raise _failure(why) from None
     _current = Server(address)

@@ -19,7 +19,10 @@ from cprof.cli import _filename, _options, complain
 
 CANNOT_RUN, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
 CPU_HZ_MAX = 10_000  # CPU_HZ_MAX of sampler/cpu.h
-_VALUED = {"-o", "--output", "--profile", "--http", "--cpu-hz"}
+_VALUED = {
+    *("-o", "--output", "--profile", "--http", "--cpu-hz"),
+    *("--token-file", "--allow-host"),
+}
 _DESCRIPTION = """\
 Runs a program, not rebuilt, and profiles it: with a server in it, whose address is printed on
 stderr, or with -o into a file when it ends.
@@ -30,8 +33,9 @@ all the same; one line on stderr says so."""
 _EPILOG = """\
 Exit codes: the program's own; 2 usage, 3 FILE cannot be written, 125 cprof could not run the
 program, 126 it is not executable, 127 it was not found.
-Environment: without -o and --http, CPROF_HTTP says where to serve; CPROF_LOG=off or a file takes
-the lines on stderr, CPROF_DISABLE=1 just runs the program."""
+Environment: without -o and --http, CPROF_HTTP says where to serve; CPROF_ALLOW_REMOTE (1 or
+without-token), CPROF_TOKEN_FILE and CPROF_ALLOW_HOST are what the options of these names leave
+open; CPROF_LOG=off or a file takes the lines on stderr, CPROF_DISABLE=1 just runs the program."""
 
 
 def run(arguments: list[str]) -> int:
@@ -49,9 +53,10 @@ def run(arguments: list[str]) -> int:
     disabled = _launch.is_disabled(env)
     if not disabled:
         _check_http(options, env, parser)
+        _check_remote(options, env, parser)
     if options.output and not disabled:
         _options.check_writable(_filename.expand(options.output, os.getpid()))
-    return _start(words, command, env, None if disabled else _wishes(options))
+    return _start(words, command, env, None if disabled else _wishes(options, env))
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -91,6 +96,28 @@ def _parser() -> _options.Parser:
         metavar="ADDR",
         help="where to serve: a port, host:port or unix:/path; without this and -o it is where "
         "CPROF_HTTP says, or a free port of 127.0.0.1; with --follow a unix:/path needs %%p",
+    )
+    made.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="ADDR may be beyond loopback; clients then need a token",
+    )
+    made.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="its one line is the token that clients need: http://x:TOKEN@host:port; the file is "
+        "not readable by others",
+    )
+    made.add_argument(
+        "--without-token",
+        action="store_true",
+        help="with --allow-remote: whoever can connect may look",
+    )
+    made.add_argument(
+        "--allow-host",
+        metavar="NAMES",
+        help="a.example,b.example: names that clients may call the server by, beside localhost "
+        "and IP addresses",
     )
     made.add_argument(
         "--follow",
@@ -175,6 +202,21 @@ def _check_http(
         parser.error(f"with --follow each process serves: put %p into {wanted} of {source}")
 
 
+def _check_remote(
+    options: argparse.Namespace, env: _launch.Environment, parser: _options.Parser
+) -> None:
+    """What the core would refuse once the program runs."""
+    if options.without_token and not (options.allow_remote or _remote_word(env)):
+        parser.error("--without-token says how --allow-remote is meant, and there is none")
+    if options.without_token and options.token_file:
+        parser.error("--without-token and --token-file exclude each other")
+
+
+def _remote_word(env: _launch.Environment) -> str:
+    word = os.fsdecode(_launch.get(env, b"CPROF_ALLOW_REMOTE") or b"")
+    return "" if word == "0" else word
+
+
 def _command(words: list[str], parser: _options.Parser) -> list[str]:
     """The command line that words stand for."""
     if words == ["-m"]:
@@ -184,11 +226,18 @@ def _command(words: list[str], parser: _options.Parser) -> list[str]:
     return words
 
 
-def _wishes(options: argparse.Namespace) -> _launch.Wishes:
+def _wishes(options: argparse.Namespace, env: _launch.Environment) -> _launch.Wishes:
+    allow_remote = "1" if options.allow_remote else _remote_word(env)
+    token_file = options.token_file or os.fsdecode(_launch.get(env, b"CPROF_TOKEN_FILE") or b"")
+    if options.without_token:
+        allow_remote, token_file = "without-token", ""
     return _launch.Wishes(
         stub=stub_path(),
         output=options.output and _filename.absolute(options.output, os.getcwd()),  # noqa: PTH109
         http=options.http,
+        allow_remote=allow_remote,
+        token_file=token_file and os.path.join(os.getcwd(), token_file),  # noqa: PTH109, PTH118
+        allow_host=options.allow_host or os.fsdecode(_launch.get(env, b"CPROF_ALLOW_HOST") or b""),
         follow=options.follow,
         cpu_hz=options.cpu_hz,
     )

@@ -5,12 +5,14 @@
 #include "api/embedded.h"
 #include "api/enter.h"
 #include "api/last_error.h"
+#include "api/outside.h"
 #include "api/quiet.h"
 #include "api/recording.h"
 #include "api/records.h"
 #include "api/run.h"
 #include "encode/vitals.h"
 #include "base/definition.h"
+#include "api/serve_options.h"
 #include "hook/got.h"
 #include "hook/hooks.h"
 #include "http/address.h"
@@ -41,22 +43,35 @@ SAME(CPROF_ERR_NO_CORE, STATUS_NO_CORE);
 
 #define DEFAULT_ADDRESS "127.0.0.1:6060"
 
-static int serve_at(enum server_side side, const char *addr)
+static int serve(const char *addr)
 {
     struct reason why = {0};
     int state = enter();
-    call_need();
-    return leave(state, server_start(side, addr ? addr : DEFAULT_ADDRESS, &why), &why);
+    return leave(state, server_start(SERVER_INSIDE, addr ? addr : DEFAULT_ADDRESS, &why), &why);
 }
 
-static int serve(const char *addr)
+static int serve_with(const struct cprof_serve_options *options)
 {
-    return serve_at(SERVER_INSIDE, addr);
+    struct cprof_serve_options known;
+    struct reason why = {0};
+    int state = enter();
+    enum status status = serve_options_read(options, &known, &why);
+    if (status)
+        return leave(state, status, &why);
+    struct policy_wish wish = {.allow_remote = known.allow_remote,
+                               .without_token = known.without_token,
+                               .token = known.token,
+                               .token_file = known.token_file,
+                               .allow_host = known.allow_host};
+    status = server_start_with(SERVER_INSIDE, known.addr ? known.addr : DEFAULT_ADDRESS, &wish, &why);
+    return leave(state, status, &why);
 }
 
-static int serve_outside(const char *addr)
+static int serve_outside(const struct cprof_outside *wanted)
 {
-    return serve_at(SERVER_OUTSIDE, addr);
+    struct reason why = {0};
+    int state = enter();
+    return leave(state, outside_serve(wanted, wanted->http, &why), &why);
 }
 
 static const char *serve_outside_addr(void)
@@ -211,6 +226,7 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
 {
     static const struct cprof_core table = {
         .serve = serve,
+        .serve_with = serve_with,
         .serve_addr = serve_addr,
         .close = close_server,
         .serve_outside = serve_outside,

@@ -19,12 +19,21 @@
 struct cprof_http_request;
 struct cprof_http_response;
 struct cprof_record;
+struct cprof_serve_options;
 struct var;
+
+/* A server that is asked for from outside the program, in the words of the environment; NULL for what is not said. */
+struct cprof_outside {
+    const char *http;         /* where */
+    const char *allow_remote; /* "1" or "without-token" */
+    const char *token_file;
+    const char *allow_host;
+};
 
 /* What `cprof run` wants of a process. All that it points to must live for ever. */
 struct cprof_run {
     const char *output;             /* an absolute path, %p in it is the process id; NULL for none */
-    const char *http;               /* where to serve; NULL: nowhere */
+    struct cprof_outside serve;     /* http is NULL: nowhere */
     int hz;                         /* 0 = the set rate */
     int follow;                     /* children too */
     int is_child;                   /* of the process that was started: explicit ports are counted up */
@@ -37,12 +46,13 @@ struct cprof_run {
  * last_error. */
 struct cprof_core {
     int (*serve)(const char *addr);
+    int (*serve_with)(const struct cprof_serve_options *options);
     const char *(*serve_addr)(void);
     int (*close)(void);
 
     /* The server that was asked for from outside the program (CPROF_HTTP, `cprof run`): a listener beside the one that
      * the program itself may open, and out of reach of its close(). Where one is open already that is success. */
-    int (*serve_outside)(const char *addr);
+    int (*serve_outside)(const struct cprof_outside *wanted);
     const char *(*serve_outside_addr)(void);
 
     /* Lets go of its address, for a process that is about to want it. For doors only: no public function leads here. */

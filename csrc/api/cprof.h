@@ -13,7 +13,8 @@
  *     cprof top http://127.0.0.1:6060
  *
  * A program that is linked but calls nothing is switched on by its environment: CPROF_HTTP=127.0.0.1:6060
- * (or 1, 6060, :6060, localhost:6060). Until something is switched on there is no thread, no signal handler, no
+ * (or 1, 6060, :6060, localhost:6060), with CPROF_ALLOW_REMOTE, CPROF_TOKEN_FILE and CPROF_ALLOW_HOST for what
+ * struct cprof_serve_options says. Until something is switched on there is no thread, no signal handler, no
  * socket, and the library that does the work is not even loaded.
  *
  * Every function may be called from any thread, but not from a signal handler. Those that can fail return 0 or a
@@ -79,12 +80,33 @@ struct cprof_http_response {
 
 /*
  * Starts the debug server: GET /debug/pprof/ and what it lists. addr is "host:port", ":port", "port", "[::1]:port" or
- * "unix:/path"; port 0 picks a free one; NULL and "1" mean 127.0.0.1:6060. Loopback only; a unix socket is for its user
+ * "unix:/path"; port 0 picks a free one; NULL and "1" mean 127.0.0.1:6060. Loopback only (beyond it:
+ * cprof_serve_with); a unix socket is for its user
  * (mode 0600), and what an ended process left in its place is replaced. The server has its own threads, with all
  * signals blocked. CPROF_ERR_BUSY where the program has one already; one that was asked for from outside (CPROF_HTTP,
  * `cprof run`) does not count, and cprof_close() does not end it.
  */
 int cprof_serve(const char *addr);
+
+/*
+ * The same with more said:
+ *
+ *     struct cprof_serve_options options = {
+ *         .size = sizeof options, .addr = "0.0.0.0:6060", .allow_remote = 1, .token_file = "/etc/app/cprof.token"};
+ *     cprof_serve_with(&options);
+ *
+ * What is left out is zero. NULL is cprof_serve(NULL).
+ */
+struct cprof_serve_options {
+    size_t size;            /* sizeof(struct cprof_serve_options) */
+    const char *addr;       /* as cprof_serve has it; without a host it is loopback in any case */
+    int allow_remote;       /* an address beyond loopback is meant so; it needs a token */
+    const char *token;      /* 16 to 255 printable characters without blanks. Clients send it as a bearer or as the */
+    const char *token_file; /* password of any user; the file has it as its one line, and is not readable by others */
+    int without_token;      /* beyond loopback, and whoever can connect may look */
+    const char *allow_host; /* "a.example,b.example": names that clients may call this server by */
+};
+int cprof_serve_with(const struct cprof_serve_options *options);
 
 /* Where the server listens, "127.0.0.1:6060" or "unix:/path"; where the program has none, that of the one asked for
  * from outside; else NULL. Valid until cprof_close(). */
@@ -194,6 +216,20 @@ const char *cprof_version(void);
 static inline int cprof_serve(const char *addr)
 {
     (void)addr;
+    return CPROF_OK;
+}
+struct cprof_serve_options {
+    size_t size;
+    const char *addr;
+    int allow_remote;
+    const char *token;
+    const char *token_file;
+    int without_token;
+    const char *allow_host;
+};
+static inline int cprof_serve_with(const struct cprof_serve_options *options)
+{
+    (void)options;
     return CPROF_OK;
 }
 static inline const char *cprof_serve_addr(void)

@@ -37,5 +37,5 @@ void quiet_resume(void)
     call_resume();
     for (int side = 0; side < SIDES; side++)
         if (served[side][0])
-            server_start((enum server_side)side, served[side], &(struct reason){0});
+            server_start_again((enum server_side)side, served[side], &(struct reason){0});
 }

@@ -1,5 +1,6 @@
 #include "api/run.h"
 
+#include "api/outside.h"
 #include "api/quiet.h"
 
 #include "base/any/mask.h"
@@ -304,13 +305,13 @@ static enum status start_recording(struct reason *why)
 /* A child asks for the address that its parent serves on, and goes up from there. */
 static enum status serve_on_next_port(struct reason *why)
 {
-    const char *colon = strrchr(run.http, ':'), *digits = colon ? colon + 1 : run.http;
-    int port = strcmp(run.http, "1") == 0 ? DEFAULT_PORT : atoi(digits), host_n = (int)(digits - run.http);
+    const char *colon = strrchr(run.serve.http, ':'), *digits = colon ? colon + 1 : run.serve.http;
+    int port = strcmp(run.serve.http, "1") == 0 ? DEFAULT_PORT : atoi(digits), host_n = (int)(digits - run.serve.http);
     enum status status = STATUS_IN_USE;
     for (int more = 1; status == STATUS_IN_USE && more <= PORTS_TRIED && port + more <= 65535; more++) {
         char next[PATH_MAX];
-        snprintf(next, sizeof next, "%.*s%d", host_n, run.http, port + more);
-        status = server_start(SERVER_OUTSIDE, next, why);
+        snprintf(next, sizeof next, "%.*s%d", host_n, run.serve.http, port + more);
+        status = outside_serve(&run.serve, next, why);
     }
     return status;
 }
@@ -318,9 +319,9 @@ static enum status serve_on_next_port(struct reason *why)
 static enum status serve(struct reason *why)
 {
     char address[PATH_MAX];
-    bool has_port = strncmp(run.http, "unix:", 5) != 0;
-    bool fits = expand(run.http, address, sizeof address);
-    enum status status = server_start(SERVER_OUTSIDE, has_port || !fits ? run.http : address, why);
+    bool has_port = strncmp(run.serve.http, "unix:", 5) != 0;
+    bool fits = expand(run.serve.http, address, sizeof address);
+    enum status status = outside_serve(&run.serve, has_port || !fits ? run.serve.http : address, why);
     return status == STATUS_IN_USE && run.is_child && has_port ? serve_on_next_port(why) : status;
 }
 
@@ -343,7 +344,7 @@ static void start(void)
     exec_profile(true, run.follow);
     if (run.output && start_recording(&why) != STATUS_OK)
         say("no profile in ", output_path, ": ", why.text, NULL);
-    if (run.http)
+    if (run.serve.http)
         start_serving();
 }
 

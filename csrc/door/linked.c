@@ -22,6 +22,14 @@ PUBLIC int cprof_serve(const char *addr)
     return c ? c->serve(addr) : CPROF_ERR_NO_CORE;
 }
 
+PUBLIC int cprof_serve_with(const struct cprof_serve_options *options)
+{
+    if (open_is_disabled())
+        return CPROF_ERR_DISABLED;
+    const struct cprof_core *c = open_core();
+    return c ? c->serve_with(options) : CPROF_ERR_NO_CORE;
+}
+
 /* Calls that only make sense after a successful start do not open the core. */
 PUBLIC const char *cprof_serve_addr(void)
 {
@@ -132,7 +140,11 @@ __attribute__((constructor)) static void serve_if_asked(void)
         return;
     say_remember(secure_getenv("CPROF_LOG"));
     const struct cprof_core *c = open_core();
-    if (!c || c->serve_outside(addr) < 0)
+    const struct cprof_outside wanted = {.http = addr,
+                                         .allow_remote = secure_getenv("CPROF_ALLOW_REMOTE"),
+                                         .token_file = secure_getenv("CPROF_TOKEN_FILE"),
+                                         .allow_host = secure_getenv("CPROF_ALLOW_HOST")};
+    if (!c || c->serve_outside(&wanted) < 0)
         say("not serving: ", cprof_last_error(), NULL);
     else if (strncmp(addr, "unix:", 5) != 0 && strcmp(strrchr(addr, ':') ? strrchr(addr, ':') + 1 : addr, "0") == 0)
         say("serving http://", c->serve_outside_addr(), "/debug/pprof/", NULL);

@@ -62,7 +62,13 @@ static void read_variable(char *entry)
     if ((v = value_of(entry, "CPROF_RUN_OUTPUT=")))
         wanted.output = v;
     else if ((v = value_of(entry, "CPROF_RUN_HTTP=")))
-        wanted.http = v;
+        wanted.serve.http = v;
+    else if ((v = value_of(entry, "CPROF_RUN_ALLOW_REMOTE=")))
+        wanted.serve.allow_remote = v;
+    else if ((v = value_of(entry, "CPROF_RUN_TOKEN_FILE=")))
+        wanted.serve.token_file = v;
+    else if ((v = value_of(entry, "CPROF_RUN_ALLOW_HOST=")))
+        wanted.serve.allow_host = v;
     else if ((v = value_of(entry, "CPROF_RUN_CPU_HZ=")))
         wanted.hz = atoi(v);
     else if ((v = value_of(entry, "CPROF_RUN_FOLLOW=")))

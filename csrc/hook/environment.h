@@ -13,7 +13,7 @@
 #define ENVIRONMENT_GENERATION                                                                                         \
     "CPROF_RUN_GENERATION=" /* how many images before this one, and of which process: "2:4711" */
 #define ENVIRONMENT_PRELOAD  "LD_PRELOAD="
-#define ENVIRONMENT_KEPT_MAX 8
+#define ENVIRONMENT_KEPT_MAX 12
 
 /* Who gets it: the next image of this process, which goes on where this one ends; a child; a program that is not to be
  * profiled, whatever the given environment says. */

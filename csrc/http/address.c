@@ -111,12 +111,7 @@ enum status address_parse(const char *text, struct address *out, struct reason *
         host = "127.0.0.1";
     else if (strcmp(host, "*") == 0)
         host = "0.0.0.0";
-    s = resolve(host, h.port, out, why);
-    if (s)
-        return s;
-    if (!address_is_loopback(out))
-        return status_because(why, STATUS_DENIED, "%.100s is not a loopback address: only loopback is served", text);
-    return STATUS_OK;
+    return resolve(host, h.port, out, why);
 }
 
 void address_print(const struct address *a, char text[ADDRESS_ROOM])

@@ -1,7 +1,7 @@
 /*
- * Where to listen: reads the forms a person writes, resolves them, and keeps everything but loopback and the paths of
- * unix sockets out. Ordinary threads; a name other than localhost asks the system's resolver, which may
- * block and load modules, so a constructor passes numbers.
+ * Where to listen: reads the forms a person writes and resolves them. An address without a host is loopback. Whether it
+ * may be listened at is http/policy's to say. Ordinary threads; a name other than localhost asks the system's resolver,
+ * which may block and load modules, so a constructor passes numbers.
  */
 #ifndef CPROF_HTTP_ADDRESS_H
 #define CPROF_HTTP_ADDRESS_H
@@ -21,8 +21,7 @@ struct address {
     socklen_t len;
 };
 
-/* A relative path is made absolute. STATUS_ADDRESS when it cannot be read or resolved, or is too long for a socket;
- * STATUS_DENIED when it is not loopback. */
+/* A relative path is made absolute. STATUS_ADDRESS when it cannot be read or resolved, or is too long for a socket. */
 enum status address_parse(const char *text, struct address *out, struct reason *why);
 
 /* "127.0.0.1:6060", "[::1]:6060", "unix:/run/app.sock". */

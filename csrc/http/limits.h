@@ -13,15 +13,19 @@
 #define LIMITS_DOORS 2 /* listeners: the program's own and the one asked for from outside */
 
 struct http_limits {
-    uint32_t peers;      /* at most LIMITS_PEERS_MAX */
-    size_t header_bytes; /* request line, and all header lines together */
+    uint32_t peers;   /* at most LIMITS_PEERS_MAX */
+    uint32_t waiting; /* of them, with an answer that takes its time: the others' place for what is answered at once */
+    size_t target_bytes; /* of the request line */
+    size_t header_bytes; /* request line and all header lines together */
     size_t body_bytes;
     size_t ahead_bytes; /* what a client may send while its request is being answered */
     size_t input_bytes; /* unread requests of all connections together: 256 × 1 MiB would be too much */
     int64_t request_ns; /* from accepting, or the end of the last answer, to the end of the next request:
                            idling, and a client that sends one byte now and then */
+    int64_t slow_ns;    /* with the table full, an answer of which the client takes nothing so long makes room */
     int64_t stall_ns;   /* an answer of which the client takes nothing */
     int64_t answer_ns;  /* an answer, from its first byte to its last: one byte now and then */
+    int64_t linger_ns;  /* what a refused client still sends is taken, so that it hears the refusal */
     int64_t look_ns;    /* how long an entry of the registry that was swept away is missing at most */
     int64_t open_ns;    /* how long who asks for a listener waits for the loop's thread, which needs microseconds */
     int64_t pause_ns;   /* accepting rests that long when the process has no descriptor left */

@@ -12,6 +12,7 @@
 #include "http/registry.h"
 #include "http/rescue.h"
 #include "http/routes.h"
+#include "http/security.h"
 #include "http/wire.h"
 #include "http/work.h"
 #include "sampler/modules.h"
@@ -46,6 +47,7 @@ enum door_state { FREE, OPEN, SHUTTING };
 struct door {
     _Atomic uint32_t state;
     struct listener listener; /* the loop's; others read it when the state says that it is there */
+    struct policy policy;     /* the loop's */
 
     /* the loop's; NULL while FREE. One evhttp each: freeing it cuts the connections that came by it. */
     struct evhttp *http;
@@ -102,16 +104,16 @@ static void on_request(struct evhttp_request *req, void *unused)
     struct evhttp_connection *evcon = evhttp_request_get_connection(req);
     struct peer *p = peer_of(evcon);
     struct exchange *ex = p ? wire_new(p, req) : NULL;
-    if (ex)
-        routes_serve(ex);
-    else
+    if (!ex)
         evhttp_connection_free(evcon);
+    else if (!ex->sound || security_admits(ex)) /* what cannot be read is answered there */
+        routes_serve(ex);
 }
 
-static struct bufferevent *on_accept(struct event_base *b, void *unused)
+static struct bufferevent *on_accept(struct event_base *b, void *policy)
 {
     accept_failures = 0;
-    return peers_accept(b, unused);
+    return peers_accept(b, policy);
 }
 
 static void on_accept_error(struct evconnlistener *listener, void *unused)
@@ -123,14 +125,14 @@ static void on_accept_error(struct evconnlistener *listener, void *unused)
     peers_pause(peer_now_ns() + http_limits.pause_ns);
 }
 
-static void configure(struct evhttp *http)
+static void configure(struct evhttp *http, struct policy *policy)
 {
     evhttp_set_allowed_methods(http, USHRT_MAX); /* the others get our 405, not its 501 */
     evhttp_set_max_headers_size(http, (ev_ssize_t)http_limits.header_bytes);
     evhttp_set_max_body_size(http, (ev_ssize_t)http_limits.body_bytes);
     evhttp_set_default_content_type(http, NULL);
     evhttp_set_gencb(http, on_request, NULL);
-    evhttp_set_bevcb(http, on_accept, NULL);
+    evhttp_set_bevcb(http, on_accept, policy);
 }
 
 /* What fails here leaves the door to free_door. */
@@ -146,7 +148,7 @@ static enum status accept_at(struct door *d)
         return STATUS_NOMEM;
     }
     evconnlistener_set_error_cb(d->accept, on_accept_error);
-    configure(d->http);
+    configure(d->http, &d->policy);
     peers_add_door(d->accept);
     return STATUS_OK;
 }
@@ -160,20 +162,22 @@ static void free_door(struct door *d)
         evhttp_free(d->http);
     d->http = NULL;
     d->accept = NULL;
+    explicit_bzero(&d->policy, sizeof d->policy);
     listener_close(&d->listener);
     atomic_store(&d->state, FREE);
     lock_wake_word(&d->state);
 }
 
-static enum status open_door(struct address *a, struct opened *o)
+static enum status open_door(struct opening *wanted, struct opened *o)
 {
     for (o->door = 0; o->door < LIMITS_DOORS; o->door++) {
         struct door *d = &doors[o->door];
         if (atomic_load(&d->state) != FREE)
             continue;
-        enum status s = listener_open(a, &d->listener, &o->why);
+        enum status s = listener_open(&wanted->address, &d->listener, &o->why);
         if (s)
             return s;
+        d->policy = wanted->policy;
         if (!alone)
             d->listener.socket = descriptor_lift(d->listener.socket.fd);
         memcpy(o->text, d->listener.text, sizeof o->text);
@@ -195,7 +199,7 @@ static bool answer(const struct opened *o)
     return waited_for;
 }
 
-static enum status open_rescued(struct address *a, struct opened *o)
+static enum status open_rescued(struct opening *wanted, struct opened *o)
 {
     if (setjmp(rescue_point)) {
         given_up = true;
@@ -205,7 +209,7 @@ static enum status open_rescued(struct address *a, struct opened *o)
     enum status s = open_base(&o->why);
     if (!s)
         s = peers_open(base);
-    return s ? s : open_door(a, o);
+    return s ? s : open_door(wanted, o);
 }
 
 static void reset(void)
@@ -220,14 +224,14 @@ static void reset(void)
 
 /* In a table of its own the eventfd and the pipe get 0 to 2: should libc ever write words of its own to 2, no client
  * gets them. */
-static enum status open_first(struct address *a, struct opened *o)
+static enum status open_first(struct opening *wanted, struct opened *o)
 {
     alone = thread_own_descriptors();
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0)
         return status_because(&o->why, STATUS_SYSTEM, "cannot start the server: %s", status_errno(errno));
     wake_fd = alone ? descriptor_of(fd) : descriptor_lift(fd);
-    enum status s = open_rescued(a, o);
+    enum status s = open_rescued(wanted, o);
     rescue_disarm();
     return s;
 }
@@ -236,12 +240,12 @@ static void close_all(void);
 
 enum loop_begun loop_begin(void)
 {
-    struct address a;
+    struct opening wanted;
     struct opened o = {0};
-    if (!opening_take(&a))
+    if (!opening_take(&wanted))
         return LOOP_DESERTED;
     reset();
-    o.status = open_first(&a, &o);
+    o.status = open_first(&wanted, &o);
     /* Before the answer: who is refused may ask for another loop at once. */
     if (o.status)
         close_all();
@@ -319,10 +323,10 @@ static int timeout_ms(void)
 
 static bool all_intact(void);
 
-static void open_next(struct address *a)
+static void open_next(struct opening *wanted)
 {
     struct opened o = {0};
-    o.status = open_door(a, &o);
+    o.status = open_door(wanted, &o);
     doors_changed = doors_changed || o.status == STATUS_OK;
     answer(&o);
 }
@@ -330,7 +334,7 @@ static void open_next(struct address *a)
 /* Does what was asked for since the last turn. False when the loop has to end. */
 static bool settle_doors(void)
 {
-    struct address a;
+    struct opening wanted;
     for (struct door *d = doors; d < doors + LIMITS_DOORS; d++) {
         if (atomic_load(&d->state) != SHUTTING)
             continue;
@@ -341,8 +345,8 @@ static bool settle_doors(void)
         free_door(d);
         doors_changed = true;
     }
-    if (opening_take(&a))
-        open_next(&a);
+    if (opening_take(&wanted))
+        open_next(&wanted);
     return true;
 }
 
@@ -367,6 +371,14 @@ static void tell(void)
             memcpy(a.text[a.n++], d->listener.text, ADDRESS_ROOM);
     registry_publish(&a);
     doors_changed = false;
+}
+
+static bool knocks(const struct pollfd at_doors[LIMITS_DOORS])
+{
+    for (int i = 0; i < LIMITS_DOORS; i++)
+        if (at_doors[i].revents)
+            return true;
+    return false;
 }
 
 /* One wait and what it brought. False when the loop has to end. */
@@ -399,7 +411,7 @@ static bool turn(void)
         work_collect();
         call_collect();
     }
-    given_up = !peers_expire(peer_now_ns());
+    given_up = !peers_expire(peer_now_ns()) || (knocks(fds + 1) && !peers_make_room(peer_now_ns()));
     if (given_up)
         return false;
     event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);

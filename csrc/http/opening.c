@@ -8,7 +8,7 @@
 enum { EMPTY, ASKED, TAKEN, ANSWERED, GIVEN_UP, CLOSED };
 
 static _Atomic uint32_t state;
-static struct address asked; /* the asker's until ASKED, then the loop's */
+static struct opening asked; /* the asker's until ASKED, then the loop's */
 static struct opened answer; /* the loop's until ANSWERED, then the asker's */
 
 static int64_t now_ns(void)
@@ -23,17 +23,17 @@ static bool move(uint32_t from, uint32_t to)
     return atomic_compare_exchange_strong(&state, &from, to);
 }
 
-void opening_first(const struct address *a)
+void opening_first(const struct opening *wanted)
 {
-    asked = *a;
+    asked = *wanted;
     atomic_store(&state, ASKED);
 }
 
-bool opening_ask(const struct address *a)
+bool opening_ask(const struct opening *wanted)
 {
     if (atomic_load(&state) != EMPTY)
         return false;
-    asked = *a;
+    asked = *wanted;
     return move(EMPTY, ASKED); /* it may have closed meanwhile */
 }
 
@@ -59,11 +59,11 @@ bool opening_wait(struct opened *out)
     }
 }
 
-bool opening_take(struct address *a)
+bool opening_take(struct opening *wanted)
 {
     if (!move(ASKED, TAKEN))
         return false;
-    *a = asked;
+    *wanted = asked;
     return true;
 }
 

@@ -1,7 +1,7 @@
 /*
- * An address on its way to the loop's thread, and what became of it. Listeners belong in the descriptor table of that
- * thread, which nobody else can open anything in; who asks for one wants to know at once whether it listens. One at a
- * time: who asks holds the server's lock.
+ * An address, and who is let in there, on its way to the loop's thread, and what became of it. Listeners belong in the
+ * descriptor table of that thread, which nobody else can open anything in; who asks for one wants to know at once
+ * whether it listens. One at a time: who asks holds the server's lock.
  *
  *     EMPTY → ASKED → TAKEN → ANSWERED → EMPTY       asker, loop, loop, asker
  *     ASKED → EMPTY, TAKEN → GIVEN_UP                the asker's patience has ended; the loop drops what it opened late
@@ -18,8 +18,14 @@
 
 #include "base/status.h"
 #include "http/address.h"
+#include "http/policy.h"
 
 #include <stdbool.h>
+
+struct opening {
+    struct address address;
+    struct policy policy;
+};
 
 struct opened {
     enum status status;
@@ -29,16 +35,16 @@ struct opened {
 };
 
 /* The asker's. The first of a loop is put there before its thread is started. */
-void opening_first(const struct address *a);
+void opening_first(const struct opening *wanted);
 
 /* False: the loop takes none now. */
-bool opening_ask(const struct address *a);
+bool opening_ask(const struct opening *wanted);
 
 /* False after http_limits.open_ns without an answer. */
 bool opening_wait(struct opened *out);
 
 /* The loop's: false where nobody asks. Each that is taken is answered; false: nobody waits for it any more. */
-bool opening_take(struct address *a);
+bool opening_take(struct opening *wanted);
 bool opening_answer(const struct opened *o);
 void opening_close(void);
 

@@ -1,5 +1,6 @@
 #include "http/peer.h"
 
+#include "http/gate.h"
 #include "http/wire.h"
 
 #include <event2/buffer.h>
@@ -31,7 +32,7 @@ int64_t peer_now_ns(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-static void enter(struct peer *p, enum peer_phase phase)
+void peer_enter(struct peer *p, enum peer_phase phase)
 {
     p->phase = phase;
     p->since_ns = p->moved_ns = peer_now_ns();
@@ -40,6 +41,8 @@ static void enter(struct peer *p, enum peer_phase phase)
 
 static void release(struct peer *p)
 {
+    if (p->aside)
+        evbuffer_free(p->aside);
     *p = (struct peer){.phase = PEER_FREE, .fd = DESCRIPTOR_NONE};
     peers_n--;
     moves++;
@@ -56,9 +59,15 @@ static void on_close(struct evhttp_connection *evcon, void *arg)
     release(p);
 }
 
-static void drop(struct peer *p)
+void peer_drop(struct peer *p)
 {
     evhttp_connection_free(p->evcon); /* calls on_close */
+}
+
+void peer_left(struct bufferevent *bev, short what, void *p)
+{
+    (void)bev, (void)what;
+    peer_drop(p);
 }
 
 /* For a client that takes too long: what it did not read would otherwise stay with the kernel. */
@@ -66,29 +75,7 @@ static void reset(struct peer *p)
 {
     struct linger none = {.l_onoff = 1, .l_linger = 0};
     setsockopt(p->fd.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    drop(p);
-}
-
-/* evhttp answers what it cannot read with a page of its own, before any handler: an answer in the output of a
- * peer that is only being read from. Its code is kept, the rest said as net/http does. */
-static void plain_error(struct peer *p, struct evbuffer *out)
-{
-    char head[sizeof "HTTP/1.1 400"] = "";
-    if (evbuffer_copyout(out, head, sizeof head - 1) != (ev_ssize_t)sizeof head - 1)
-        return;
-    int code = atoi(head + sizeof "HTTP/1.1");
-    if (code < 400)
-        return; /* 100 Continue */
-    const char *text = exchange_phrase(code);
-    evbuffer_unfreeze(out, 1);
-    evbuffer_drain(out, evbuffer_get_length(out));
-    evbuffer_freeze(out, 1);
-    evbuffer_add_printf(out,
-                        "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
-                        "X-Content-Type-Options: nosniff\r\n\r\n%d %s",
-                        code, text, code, text);
-    enter(p, PEER_WRITING);
-    p->left = SIZE_MAX;
+    peer_drop(p);
 }
 
 static bool is_unix_socket(int fd)
@@ -106,7 +93,21 @@ static bool is_same_user(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == 0 || who.uid == geteuid());
 }
 
-/* The connection only failed to come about where memory ran out. */
+/* Of IPv6 the network, of which a client has all addresses. */
+static uint64_t origin_of(int fd)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t n = sizeof sa;
+    uint64_t origin = 0;
+    if (getpeername(fd, (struct sockaddr *)&sa, &n))
+        return 0;
+    if (sa.ss_family == AF_INET)
+        origin = ((const struct sockaddr_in *)&sa)->sin_addr.s_addr;
+    else if (sa.ss_family == AF_INET6)
+        memcpy(&origin, &((const struct sockaddr_in6 *)&sa)->sin6_addr, sizeof origin);
+    return origin;
+}
+
 /* The library writes 16 KiB at a time: the kernel would keep the rest of a longer answer back until the client's own
  * kernel acknowledges the first, which takes it 40 ms. */
 static void send_at_once(int fd)
@@ -115,6 +116,7 @@ static void send_at_once(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+/* The connection only failed to come about where memory ran out. */
 static void adopt(struct peer *p)
 {
     bufferevent_event_cb on_event = NULL;
@@ -124,13 +126,16 @@ static void adopt(struct peer *p)
     if (on_event) {
         p->evcon = arg;
         p->fd = descriptor_of(bufferevent_getfd(bev));
+        p->origin = origin_of(p->fd.fd);
         evhttp_connection_set_closecb(p->evcon, on_close, p);
-        enter(p, PEER_READING);
+        peer_enter(p, PEER_READING);
         p->local_user = is_unix_socket(p->fd.fd);
         if (!p->local_user)
             send_at_once(p->fd.fd);
         if (p->local_user && !is_same_user(p->fd.fd))
-            drop(p);
+            peer_drop(p);
+        else
+            gate_close(p);
     } else {
         release(p);
     }
@@ -151,8 +156,8 @@ static void look(evutil_socket_t fd, short what, void *unused)
     (void)fd, (void)what, (void)unused;
     peers_adopt();
     for (struct peer *p = peers; p < peers + peers_top; p++)
-        if (p->phase == PEER_READING && evbuffer_get_length(bufferevent_get_output(p->bev)))
-            plain_error(p, bufferevent_get_output(p->bev));
+        if (p->phase == PEER_READING)
+            gate_look(p);
 }
 
 static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
@@ -170,9 +175,8 @@ static void close_doors(void)
             evconnlistener_disable(doors[i]);
 }
 
-struct bufferevent *peers_accept(struct event_base *base, void *unused)
+struct bufferevent *peers_accept(struct event_base *base, void *policy)
 {
-    (void)unused;
     struct peer *p = peers;
     while (p < peers + LIMITS_PEERS_MAX && p->phase != PEER_FREE)
         p++;
@@ -181,8 +185,8 @@ struct bufferevent *peers_accept(struct event_base *base, void *unused)
         return NULL;
     evbuffer_add_cb(bufferevent_get_output(bev), on_output, p);
     bufferevent_incref(bev); /* until adopted */
-    *p = (struct peer){.bev = bev, .fd = DESCRIPTOR_NONE};
-    enter(p, PEER_FRESH);
+    *p = (struct peer){.bev = bev, .fd = DESCRIPTOR_NONE, .policy = policy};
+    peer_enter(p, PEER_FRESH);
     peers_n++;
     /* The library accepts until it is told that there is nothing more. One at a time, after a poll and a look
      * at the descriptor: should the number have become a socket of the host, and that one blocks, it would
@@ -240,6 +244,16 @@ void peers_close(bool forget)
     memset(doors, 0, sizeof doors);
 }
 
+const struct policy *peer_policy(const struct peer *p)
+{
+    return p->policy;
+}
+
+bool peer_is_last(const struct peer *p)
+{
+    return p->last;
+}
+
 bool peer_is_local_user(const struct peer *p)
 {
     return p && p->local_user;
@@ -256,34 +270,30 @@ struct peer *peer_of(struct evhttp_connection *evcon)
 void peer_answer(struct peer *p, struct exchange *ex)
 {
     p->exchange = ex;
-    enter(p, PEER_ANSWERING);
+    peer_enter(p, PEER_ANSWERING);
 }
 
 static void on_ahead(struct bufferevent *bev, void *arg)
 {
     struct peer *p = arg;
     if (evbuffer_get_length(bufferevent_get_input(bev)) > http_limits.ahead_bytes)
-        drop(p);
-}
-
-static void on_left(struct bufferevent *bev, short what, void *arg)
-{
-    (void)bev, (void)what;
-    drop(arg);
+        peer_drop(p);
 }
 
 void peer_hold(struct peer *p)
 {
     /* evhttp stops reading here, so it would notice a client that left only when it writes the answer. Its
      * own read callback must not be left in place: data in this state makes it call exit(). */
-    bufferevent_setcb(p->bev, on_ahead, NULL, on_left, p);
+    bufferevent_setcb(p->bev, on_ahead, NULL, peer_left, p);
     bufferevent_enable(p->bev, EV_READ);
 }
 
 static void on_sent(struct evhttp_request *req, void *arg)
 {
     (void)req;
-    enter(arg, PEER_READING);
+    peer_enter(arg, PEER_READING);
+    gate_next(arg);
+    event_active(look_soon, EV_TIMEOUT, 1);
 }
 
 void peer_write(struct peer *p, struct evhttp_request *req)
@@ -293,7 +303,7 @@ void peer_write(struct peer *p, struct evhttp_request *req)
      * that shut down their sending half still want it. A write to one that is gone fails by itself. */
     bufferevent_disable(p->bev, EV_READ);
     p->exchange = NULL;
-    enter(p, PEER_WRITING);
+    peer_enter(p, PEER_WRITING);
     p->left = SIZE_MAX;
 }
 
@@ -303,15 +313,71 @@ void peers_pause(int64_t until_ns)
     close_doors();
 }
 
+/* Nothing is being done for it, or it takes its time over an answer. */
+static bool is_spare(const struct peer *p, int64_t now_ns)
+{
+    return p->phase == PEER_READING || p->phase == PEER_LEAVING ||
+           (p->phase == PEER_WRITING && now_ns - p->moved_ns > http_limits.slow_ns);
+}
+
+static unsigned count_from(uint64_t origin)
+{
+    unsigned n = 0;
+    for (struct peer *p = peers; p < peers + peers_top; p++)
+        n += p->phase > PEER_FRESH && p->origin == origin;
+    return n;
+}
+
+/* Of those whose origin has most, the one that has been so longest. */
+static struct peer *find_spare(int64_t now_ns)
+{
+    struct peer *found = NULL;
+    unsigned most = 0;
+    for (struct peer *p = peers; p < peers + peers_top; p++) {
+        if (!is_spare(p, now_ns))
+            continue;
+        unsigned n = found && p->origin == found->origin ? most : count_from(p->origin);
+        if (!found || n > most || (n == most && p->since_ns < found->since_ns)) {
+            found = p;
+            most = n;
+        }
+    }
+    return found;
+}
+
+static bool is_full(void)
+{
+    return peers_n >= http_limits.peers;
+}
+
 bool peers_accepting(int64_t now_ns)
 {
-    if (peers_n >= http_limits.peers || now_ns < paused_ns)
+    if (now_ns < paused_ns || (is_full() && !find_spare(now_ns)))
         return false;
     paused_ns = 0;
-    for (size_t i = 0; i < LIMITS_DOORS; i++)
+    for (size_t i = 0; i < LIMITS_DOORS && !is_full(); i++)
         if (doors[i])
             evconnlistener_enable(doors[i]);
     return true;
+}
+
+bool peers_make_room(int64_t now_ns)
+{
+    struct peer *p = is_full() ? find_spare(now_ns) : NULL;
+    if (!p)
+        return true;
+    if (!descriptor_intact(&p->fd))
+        return false;
+    reset(p);
+    return peers_accepting(now_ns);
+}
+
+bool peers_may_wait(void)
+{
+    unsigned n = 0;
+    for (struct peer *p = peers; p < peers + peers_top; p++)
+        n += p->phase == PEER_ANSWERING;
+    return n <= http_limits.waiting;
 }
 
 size_t peers_poll(struct pollfd out[LIMITS_PEERS_MAX])
@@ -354,6 +420,7 @@ static int64_t due_ns(const struct peer *p)
     case PEER_FRESH: return INT64_MAX;
     case PEER_ANSWERING: return p->exchange && p->exchange->due_ns ? p->exchange->due_ns : INT64_MAX;
     case PEER_WRITING: return earlier(p->moved_ns + http_limits.stall_ns, p->since_ns + http_limits.answer_ns);
+    case PEER_LEAVING: return p->since_ns + http_limits.linger_ns;
     case PEER_READING: break;
     }
     return p->since_ns + http_limits.request_ns;
@@ -400,7 +467,7 @@ uint64_t peers_settle(int64_t now_ns)
         }
         if (unread > request_bytes || total > http_limits.input_bytes) {
             total -= unread;
-            drop(p);
+            peer_drop(p);
         }
     }
     return sum;

@@ -3,8 +3,8 @@
  * list, but tells neither how long it is nor how long a client has been slow; this table does.
  *
  * A peer goes FRESH (accepted) → READING → ANSWERING (a handler has the request) → WRITING → READING … and
- * is freed when the library closes the connection, whatever the reason. Loop's thread only, except
- * peers_after_fork_child.
+ * is freed when the library closes the connection, whatever the reason. One that is refused before a handler goes from
+ * READING to LEAVING (http/gate). Loop's thread only, except peers_after_fork_child.
  *
  * Written for libevent 2.1: it has no hook for a new connection, so the bufferevent is made here and the
  * connection is taken from its callback argument, where evhttp puts it.
@@ -23,12 +23,14 @@
 
 struct bufferevent;
 struct event_base;
+struct evbuffer;
 struct evconnlistener;
 struct evhttp_connection;
 struct evhttp_request;
 struct exchange;
+struct policy;
 
-enum peer_phase { PEER_FREE, PEER_FRESH, PEER_READING, PEER_ANSWERING, PEER_WRITING };
+enum peer_phase { PEER_FREE, PEER_FRESH, PEER_READING, PEER_ANSWERING, PEER_WRITING, PEER_LEAVING };
 
 struct peer {
     enum peer_phase phase;
@@ -36,14 +38,29 @@ struct peer {
     struct bufferevent *bev;
     struct evhttp_connection *evcon;
     struct descriptor fd;
-    struct exchange *exchange; /* while ANSWERING */
-    int64_t since_ns;          /* start of the phase */
-    int64_t moved_ns;          /* WRITING: when the client last took something */
-    size_t left;               /* WRITING: bytes it had not taken then */
-    const struct pollfd *wait; /* its place in the poll that is going on, or NULL */
+    const struct policy *policy; /* of the door it came by, which is there as long */
+    uint64_t origin;             /* the client's address, as far as it counts as one */
+    bool last;                   /* no request of this connection is read after this one */
+    struct exchange *exchange;   /* while ANSWERING */
+    int64_t since_ns;            /* start of the phase */
+    int64_t moved_ns;            /* WRITING: when the client last took something */
+    size_t left;                 /* WRITING: bytes it had not taken then */
+    const struct pollfd *wait;   /* its place in the poll that is going on, or NULL */
+
+    /* http/gate's, while READING */
+    void (*read_cb)(struct bufferevent *bev, void *evcon); /* the library's, while ours is in its place */
+    struct evbuffer *aside;                                /* what came behind the last request, until the next look */
+    size_t chunk_at;                                       /* where the next chunk begins; 0: the head is not whole */
+    size_t chunks;                                         /* bytes in those before */
+    bool between;                                          /* the library has not begun to read the next one */
 };
 
 int64_t peer_now_ns(void);
+
+/* For http/gate. left: an event's callback. */
+void peer_enter(struct peer *p, enum peer_phase phase);
+void peer_drop(struct peer *p);
+void peer_left(struct bufferevent *bev, short what, void *p);
 
 enum status peers_open(struct event_base *base);
 
@@ -63,12 +80,18 @@ void peers_abandon(void);
 void peers_close(bool forget);
 
 /* Makes the bufferevent of a connection about to exist: for evhttp_set_bevcb. */
-struct bufferevent *peers_accept(struct event_base *base, void *unused);
+struct bufferevent *peers_accept(struct event_base *base, void *policy);
 
 struct peer *peer_of(struct evhttp_connection *evcon);
 
+/* Who is let in where it came. */
+const struct policy *peer_policy(const struct peer *p);
+
 /* Did it come by a unix socket? */
 bool peer_is_local_user(const struct peer *p);
+
+/* Is the connection closed after this answer? */
+bool peer_is_last(const struct peer *p);
 
 /* A handler has its request. */
 void peer_answer(struct peer *p, struct exchange *ex);
@@ -79,9 +102,14 @@ void peer_hold(struct peer *p);
 /* The answer has been handed to the library. */
 void peer_write(struct peer *p, struct evhttp_request *req);
 
-/* Accepting goes on while there is room and no pause. */
+/* Accepting goes on while there is room, or somebody could make some, and no pause. */
 void peers_pause(int64_t until_ns);
 bool peers_accepting(int64_t now_ns);
+/* Somebody wants to come in: where the table is full, one goes that idles or is slow. False: it is not ours any more.
+ */
+bool peers_make_room(int64_t now_ns);
+/* Are few enough answers waited for, so that others find a place? */
+bool peers_may_wait(void);
 
 /* One pollfd for each peer that waits for its socket; returns how many. */
 size_t peers_poll(struct pollfd out[LIMITS_PEERS_MAX]);

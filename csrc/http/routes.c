@@ -1,7 +1,6 @@
 #include "http/routes.h"
 
 #include "http/pages.h"
-#include "http/peer.h"
 #include "http/security.h"
 
 #include <string.h>
@@ -19,19 +18,6 @@ static const struct route *find(const char *name, size_t n)
         if (strlen(r->name) == n && memcmp(r->name, name, n) == 0)
             return r;
     return NULL;
-}
-
-static bool host_allowed(const struct exchange *ex)
-{
-    const char *host;
-    if (ex->mounting) /* behind a server of the program's own, which lets in whom it likes */
-        return true;
-    if (peer_is_local_user(ex->peer)) /* a socket file: no name led here, and its mode says who may come */
-        return true;
-    for (size_t i = 0; (host = exchange_header(ex, "Host", i)); i++)
-        if (!security_allows_host(host, strlen(host)))
-            return false;
-    return security_allows_host(ex->target.host, ex->target.host_len);
 }
 
 /* Takes one decoded segment "/want" off *p; what follows starts with a slash or is empty. */
@@ -187,10 +173,6 @@ void routes_serve(struct exchange *ex)
     if (!ex->sound) {
         exchange_set(ex, "Connection", "close");
         exchange_refuse(ex, 400, "400 Bad Request");
-        return;
-    }
-    if (!host_allowed(ex)) {
-        exchange_refuse(ex, 403, SECURITY_DENIED_TEXT);
         return;
     }
     struct buf clean = {0};

@@ -4,6 +4,7 @@
 #include "base/lock.h"
 #include "base/thread.h"
 #include "http/address.h"
+#include "http/call.h"
 #include "http/loop.h"
 #include "http/opening.h"
 #include "http/registry.h"
@@ -22,6 +23,7 @@ enum state { OFF, ON, ENDING };
 struct side {
     bool open;
     int door; /* of the loop; both may have the same */
+    struct policy policy;
     char text[ADDRESS_ROOM];
 };
 
@@ -31,6 +33,7 @@ static struct lock server_lock = LOCK_INIT(LOCK_SERVER);
 static enum state state;
 static pid_t owner; /* the process that started the loop */
 static struct side sides[SIDES];
+static struct policy last[SIDES]; /* of a side that was open, for server_start_again */
 
 static _Atomic uint32_t ended; /* how many loops have ended; server_stop sleeps on it */
 
@@ -91,10 +94,10 @@ static void server_thread(void *unused)
 }
 
 /* With the first listener come the loop and its thread. Until that has answered it wants no lock. */
-static enum status start_loop(const struct address *a, struct opened *o)
+static enum status start_loop(const struct opening *wanted, struct opened *o)
 {
     registry_prepare();
-    opening_first(a);
+    opening_first(wanted);
     owner = getpid();
     enum status s = thread_start("cprof-http", server_thread, NULL, &o->why);
     if (s)
@@ -108,9 +111,9 @@ static enum status start_loop(const struct address *a, struct opened *o)
     return o->status;
 }
 
-static enum status ask_loop(const struct address *a, struct opened *o)
+static enum status ask_loop(const struct opening *wanted, struct opened *o)
 {
-    if (!opening_ask(a))
+    if (!opening_ask(wanted))
         return status_because(&o->why, STATUS_BUSY, "the server is still being closed");
     loop_wake();
     if (!opening_wait(o))
@@ -118,22 +121,25 @@ static enum status ask_loop(const struct address *a, struct opened *o)
     return o->status;
 }
 
-static enum status open_at(const struct address *a, struct side *side, struct reason *why)
+static enum status open_at(const struct opening *wanted, struct side *side, struct reason *why)
 {
     struct opened o = {0};
-    enum status s = state == OFF ? start_loop(a, &o) : ask_loop(a, &o);
+    enum status s = state == OFF ? start_loop(wanted, &o) : ask_loop(wanted, &o);
     if (s)
         return status_because(why, s, "%s", o.why.text);
-    *side = (struct side){.open = true, .door = o.door};
+    *side = (struct side){.open = true, .door = o.door, .policy = wanted->policy};
     memcpy(side->text, o.text, sizeof side->text);
     return STATUS_OK;
 }
 
-static bool has_address(const struct side *side, const struct address *a)
+/* The same address, and nothing said of who is let in there that it does not have. */
+static bool is_what(const struct opening *wanted, const struct side *side)
 {
+    static const struct policy plain;
     char text[ADDRESS_ROOM];
-    address_print(a, text);
-    return strcmp(side->text, text) == 0;
+    address_print(&wanted->address, text);
+    return strcmp(side->text, text) == 0 && (memcmp(&wanted->policy, &side->policy, sizeof side->policy) == 0 ||
+                                             memcmp(&wanted->policy, &plain, sizeof plain) == 0);
 }
 
 static bool listens(const struct side *side)
@@ -141,7 +147,7 @@ static bool listens(const struct side *side)
     return state == ON && side->open && loop_listens(side->door);
 }
 
-static enum status open_side(enum server_side which, struct address *a, struct reason *why)
+static enum status open_side(enum server_side which, const struct opening *wanted, struct reason *why)
 {
     struct side *side = &sides[which];
     if (state == ENDING)
@@ -150,24 +156,52 @@ static enum status open_side(enum server_side which, struct address *a, struct r
         return STATUS_OK;
     if (side->open)
         return status_because(why, STATUS_BUSY, "a server is already running on %s", side->text);
-    if (which == SERVER_INSIDE && listens(&sides[SERVER_OUTSIDE]) && has_address(&sides[SERVER_OUTSIDE], a)) {
+    if (which == SERVER_INSIDE && listens(&sides[SERVER_OUTSIDE]) && is_what(wanted, &sides[SERVER_OUTSIDE])) {
         *side = sides[SERVER_OUTSIDE];
         return STATUS_OK;
     }
-    return open_at(a, side, why);
+    return open_at(wanted, side, why);
+}
+
+static enum status start_side(enum server_side side, struct opening *wanted, const char *address, struct reason *why)
+{
+    enum status s = address_parse(address, &wanted->address, why);
+    if (!s)
+        s = policy_admits(&wanted->policy, &wanted->address, address, why);
+    if (s)
+        return s;
+    call_need();
+    atfork_register(&fork_hooks);
+    enter();
+    s = open_side(side, wanted, why);
+    if (!s)
+        last[side] = sides[side].policy;
+    lock_drop(&server_lock);
+    return s;
+}
+
+enum status server_start_with(enum server_side side, const char *address, const struct policy_wish *wish,
+                              struct reason *why)
+{
+    struct opening wanted = {0};
+    enum status s = policy_read(wish, &wanted.policy, why);
+    if (!s)
+        s = start_side(side, &wanted, address, why);
+    explicit_bzero(&wanted.policy, sizeof wanted.policy);
+    return s;
 }
 
 enum status server_start(enum server_side side, const char *address, struct reason *why)
 {
-    struct address a;
-    enum status s = address_parse(address, &a, why);
-    if (s)
-        return s;
-    atfork_register(&fork_hooks);
+    return server_start_with(side, address, &(struct policy_wish){0}, why);
+}
+
+enum status server_start_again(enum server_side side, const char *address, struct reason *why)
+{
     enter();
-    s = open_side(side, &a, why);
+    struct opening wanted = {.policy = last[side]};
     lock_drop(&server_lock);
-    return s;
+    return start_side(side, &wanted, address, why);
 }
 
 enum status server_address(enum server_side side, char *text, size_t room)

@@ -1,6 +1,6 @@
 /*
  * The debug HTTP server: at most one per process, one event-loop thread and one worker thread, both ours
- * (base/thread). Loopback and unix sockets only, until its security room opens more.
+ * (base/thread). Loopback and unix sockets only, unless a wish (http/policy) says more.
  *
  * It can be asked for twice: by the program, and from outside of it (the environment, `cprof run`). Each has its own
  * address and knows nothing of the other's, so that a program that serves by itself gets what it would get without us.
@@ -9,6 +9,7 @@
 #define CPROF_HTTP_SERVER_H
 
 #include "base/status.h"
+#include "http/policy.h"
 
 #include <stddef.h>
 
@@ -20,6 +21,13 @@ enum server_side { SERVER_INSIDE, SERVER_OUTSIDE };
  * SERVER_OUTSIDE: STATUS_OK where it is open.
  * STATUS_ADDRESS, STATUS_IN_USE, STATUS_DENIED (not loopback), STATUS_SYSTEM; STATUS_BUSY while the server ends. */
 enum status server_start(enum server_side side, const char *address, struct reason *why);
+
+/* The same with more said of who is let in; STATUS_INVALID where that makes no sense. */
+enum status server_start_with(enum server_side side, const char *address, const struct policy_wish *wish,
+                              struct reason *why);
+
+/* The same as it was the last time, for a side that was closed for a while: no file is read again. */
+enum status server_start_again(enum server_side side, const char *address, struct reason *why);
 
 /* "127.0.0.1:6060" of an open side into text; STATUS_NOT_RUNNING otherwise. */
 enum status server_address(enum server_side side, char *text, size_t room);

@@ -102,7 +102,7 @@ static void reply(struct exchange *ex, int code)
         return;
     }
     /* A request whose method the library does not know may have a body that it has not read. */
-    if (ex->method == METHOD_OTHER)
+    if (ex->method == METHOD_OTHER || peer_is_last(p))
         set(ex, "Connection", "close");
     struct evhttp_request *req = ex->req;
     p->exchange = NULL;
@@ -115,6 +115,10 @@ static void reply(struct exchange *ex, int code)
 
 static void wait_for(struct exchange *ex, int64_t ns, void (*then)(struct exchange *ex))
 {
+    if (!peers_may_wait()) {
+        exchange_error(ex, 503, "Too many requests are waiting for their answers");
+        return;
+    }
     ex->then = then;
     ex->due_ns = peer_now_ns() + ns;
     peer_hold(ex->peer);

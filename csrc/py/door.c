@@ -1,5 +1,6 @@
 #include "py/door.h"
 
+#include "api/cprof.h"
 #include "py/handover.h"
 #include "py/raise.h"
 
@@ -7,8 +8,12 @@
 
 #define ADDRESS_TEXT 256 /* more than the core prints, a socket's path included */
 
-typedef int open_fn(const char *addr);
 typedef const char *addr_fn(void);
+
+/* Strings as the file system has them: an address may be the path of a socket. NULL for None. */
+struct words {
+    PyObject *addr, *token, *token_file, *allow_host, *allow_remote;
+};
 
 static const struct module_state *state_of(PyObject *module)
 {
@@ -22,32 +27,75 @@ static void copy_address(addr_fn *ask, char text[ADDRESS_TEXT])
     PyOS_snprintf(text, ADDRESS_TEXT, "%s", at ? at : "");
 }
 
-static PyObject *open_at(PyObject *module, PyObject *addr, open_fn *open, addr_fn *ask)
+static int to_bytes(PyObject *given, void *to)
 {
-    char text[ADDRESS_TEXT] = "";
-    PyObject *bytes = NULL; /* as the file system has it: it may be the path of a socket */
-    if (addr != Py_None && !PyUnicode_FSConverter(addr, &bytes))
-        return NULL;
-    const char *wanted = bytes ? PyBytes_AS_STRING(bytes) : NULL;
-    PyThreadState *saved = PyEval_SaveThread();
-    int status = open(wanted);
-    if (status >= 0)
-        copy_address(ask, text);
-    PyEval_RestoreThread(saved);
-    Py_XDECREF(bytes);
+    return given == Py_None ? 1 : PyUnicode_FSConverter(given, to);
+}
+
+static const char *text_of(PyObject *bytes)
+{
+    return bytes ? PyBytes_AS_STRING(bytes) : NULL;
+}
+
+static void drop_words(struct words *w)
+{
+    Py_XDECREF(w->addr);
+    Py_XDECREF(w->token);
+    Py_XDECREF(w->token_file);
+    Py_XDECREF(w->allow_host);
+    Py_XDECREF(w->allow_remote);
+}
+
+static PyObject *opened(PyObject *module, int status, const char *text)
+{
     return status < 0 ? raise_refusal(state_of(module), status) : PyUnicode_DecodeFSDefault(text);
 }
 
-static PyObject *door_serve(PyObject *module, PyObject *addr)
+static PyObject *door_serve(PyObject *module, PyObject *args)
 {
     const struct cprof_core *door = state_of(module)->door;
-    return open_at(module, addr, door->serve, door->serve_addr);
+    struct cprof_serve_options options = {.size = sizeof options};
+    struct words w = {0};
+    char text[ADDRESS_TEXT] = "";
+    if (!PyArg_ParseTuple(args, "O&pO&O&pO&:serve", to_bytes, &w.addr, &options.allow_remote, to_bytes, &w.token,
+                          to_bytes, &w.token_file, &options.without_token, to_bytes, &w.allow_host)) {
+        drop_words(&w);
+        return NULL;
+    }
+    options.addr = text_of(w.addr);
+    options.token = text_of(w.token);
+    options.token_file = text_of(w.token_file);
+    options.allow_host = text_of(w.allow_host);
+    PyThreadState *saved = PyEval_SaveThread();
+    int status = door->serve_with(&options);
+    if (status >= 0)
+        copy_address(door->serve_addr, text);
+    PyEval_RestoreThread(saved);
+    drop_words(&w);
+    return opened(module, status, text);
 }
 
-static PyObject *door_serve_outside(PyObject *module, PyObject *addr)
+static PyObject *door_serve_outside(PyObject *module, PyObject *args)
 {
     const struct cprof_core *door = state_of(module)->door;
-    return open_at(module, addr, door->serve_outside, door->serve_outside_addr);
+    struct words w = {0};
+    char text[ADDRESS_TEXT] = "";
+    if (!PyArg_ParseTuple(args, "O&O&O&O&:serve_outside", to_bytes, &w.addr, to_bytes, &w.allow_remote, to_bytes,
+                          &w.token_file, to_bytes, &w.allow_host)) {
+        drop_words(&w);
+        return NULL;
+    }
+    const struct cprof_outside wanted = {.http = text_of(w.addr),
+                                         .allow_remote = text_of(w.allow_remote),
+                                         .token_file = text_of(w.token_file),
+                                         .allow_host = text_of(w.allow_host)};
+    PyThreadState *saved = PyEval_SaveThread();
+    int status = door->serve_outside(&wanted);
+    if (status >= 0)
+        copy_address(door->serve_outside_addr, text);
+    PyEval_RestoreThread(saved);
+    drop_words(&w);
+    return opened(module, status, text);
 }
 
 static PyObject *address_of(addr_fn *ask)
@@ -95,10 +143,10 @@ static PyObject *door_elevated(PyObject *module, PyObject *nothing)
 }
 
 PyMethodDef door_methods[] = {
-    {"serve", door_serve, METH_O, "Starts the program's own server; returns where it listens."},
+    {"serve", door_serve, METH_VARARGS, "Starts the program's own server; returns where it listens."},
     {"address", door_address, METH_NOARGS, "Where the program's own server listens; \"\" when there is none."},
     {"close", door_close, METH_NOARGS, "Stops the program's own server."},
-    {"serve_outside", door_serve_outside, METH_O, "Starts the server that the environment asks for."},
+    {"serve_outside", door_serve_outside, METH_VARARGS, "Starts the server that the environment asks for."},
     {"address_outside", door_address_outside, METH_NOARGS, "Where that one listens; \"\" when there is none."},
     {"hand_over", door_hand_over, METH_NOARGS, "From now on that server's address goes to a reloader's child."},
     {"elevated", door_elevated, METH_NOARGS, "Whether the environment is a stranger's: a setuid program."},

@@ -1,10 +1,14 @@
-/* http/address, http/security, http/target: pure functions, as tables. */
+/* http/address, policy, token, security, target: pure functions, as tables. */
 #include "check.h"
 #include "http/address.h"
+#include "http/policy.h"
 #include "http/security.h"
 #include "http/target.h"
+#include "http/token.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void reads(const char *text, const char *want)
@@ -48,11 +52,8 @@ static void addresses(void)
     reads("[::ffff:127.0.0.1]:6060", "[::ffff:127.0.0.1]:6060");
     refuses("", STATUS_ADDRESS, "empty");
     refuses(NULL, STATUS_ADDRESS, "empty");
-    refuses("0.0.0.0:6060", STATUS_DENIED, "only loopback is served");
-    refuses("*:6060", STATUS_DENIED, "only loopback is served");
-    refuses("[::]:6060", STATUS_DENIED, "only loopback is served");
-    refuses("10.1.2.3:6060", STATUS_DENIED, "only loopback is served");
-    refuses("[fe80::1]:6060", STATUS_DENIED, "only loopback is served");
+    reads("0.0.0.0:6060", "0.0.0.0:6060");
+    reads("*:6060", "0.0.0.0:6060");
     refuses("65536", STATUS_ADDRESS, "not a port");
     refuses("127.0.0.1:99999999999999999999", STATUS_ADDRESS, "not a port");
     refuses("127.0.0.1:", STATUS_ADDRESS, "not a port");
@@ -121,15 +122,216 @@ static void hosts(void)
         {"[evil.example]", false},
         {":6060", false},
         {"localhost:6060@evil", false},
+        {"db7.example", true},
+        {"DB7.example:6060", true},
+        {"db7.example.", true},
+        {"second.example", true},
+        {"db7.example,second.example", false},
+        {"db7", false},
+        {"db7.example.evil.example", false},
+        {"x.db7.example", false},
+        {"[db7.example]", false},
+        {"[localhost]", false},
     };
+    struct policy policy = {.hosts = "db7.example,second.example."};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (security_allows_host(rows[i].host, strlen(rows[i].host)) != rows[i].allowed)
+        if (security_allows_host(&policy, rows[i].host, strlen(rows[i].host)) != rows[i].allowed)
             fprintf(stderr, "host %s\n", rows[i].host);
-        CHECK(security_allows_host(rows[i].host, strlen(rows[i].host)) == rows[i].allowed);
+        CHECK(security_allows_host(&policy, rows[i].host, strlen(rows[i].host)) == rows[i].allowed);
     }
     char longest[500];
     memset(longest, '1', sizeof longest);
-    CHECK(!security_allows_host(longest, sizeof longest));
+    CHECK(!security_allows_host(&policy, longest, sizeof longest));
+}
+
+/* ---- who is let in ---- */
+
+static void admits(const char *address, struct policy_wish wish, enum status want, const char *part)
+{
+    struct policy policy;
+    struct address a;
+    struct reason why = {0};
+    enum status s = policy_read(&wish, &policy, &why);
+    if (!s && !(s = address_parse(address, &a, &why)))
+        s = policy_admits(&policy, &a, address, &why);
+    if (s != want || !strstr(why.text, part))
+        fprintf(stderr, "%s: %d, %s\n", address, s, why.text);
+    CHECK_INT(s, want);
+    CHECK(strstr(why.text, part));
+    CHECK(!strstr(why.text, "secret"));
+}
+
+#define TOKEN "a-secret-of-19-char"
+
+/* Nothing beyond loopback is served that was not asked for in so many words, and each refusal says in which. */
+static void policies(void)
+{
+    static const char *const remote[] = {"0.0.0.0:6060", "*:1", "[::]:6060", "10.1.2.3:6060", "[fe80::1]:6060"};
+    struct policy_wish none = {0}, allowed = {.allow_remote = true},
+                       open = {.allow_remote = true, .without_token = true},
+                       closed = {.allow_remote = true, .token = TOKEN}, only_token = {.token = TOKEN},
+                       only_without = {.without_token = true};
+    for (size_t i = 0; i < sizeof remote / sizeof *remote; i++) {
+        admits(remote[i], none, STATUS_DENIED, "needs allow_remote (CPROF_ALLOW_REMOTE=1, --allow-remote)");
+        admits(remote[i], only_token, STATUS_DENIED, "needs allow_remote");
+        admits(remote[i], only_without, STATUS_DENIED, "needs allow_remote");
+        admits(remote[i], allowed, STATUS_DENIED, "needs token_file (CPROF_TOKEN_FILE, --token-file) or without_token");
+        admits(remote[i], open, STATUS_OK, "");
+        admits(remote[i], closed, STATUS_OK, "");
+    }
+    static const char *const local[] = {"6060", ":6060", "1", "localhost:1", "127.9.9.9:1", "[::1]:1", "unix:/a"};
+    for (size_t i = 0; i < sizeof local / sizeof *local; i++) {
+        admits(local[i], none, STATUS_OK, "");
+        admits(local[i], allowed, STATUS_OK, "");
+        admits(local[i], only_token, STATUS_OK, "");
+    }
+    admits("1", (struct policy_wish){.token = TOKEN, .token_file = "/x"}, STATUS_INVALID, "want one");
+    admits("1", (struct policy_wish){.token = TOKEN, .without_token = true}, STATUS_INVALID, "without_token is set");
+    admits("1", (struct policy_wish){.token = "secret-too-shor"}, STATUS_INVALID, "16 to 255 characters");
+    admits("1", (struct policy_wish){.token = ""}, STATUS_INVALID, "16 to 255 characters");
+    admits("1", (struct policy_wish){.token = "secret with blanks in it"}, STATUS_INVALID, "without blanks");
+    admits("1", (struct policy_wish){.token = "secret-with-\xc3\xa4-umlaut"}, STATUS_INVALID, "printable ASCII");
+    admits("1", (struct policy_wish){.allow_host = ""}, STATUS_OK, "");
+    static const char *const names[] = {"a.example:80", "a b", ",", "a,", "a,,b", "*", "http://a", "[::1]", "\xff"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        admits("1", (struct policy_wish){.allow_host = names[i]}, STATUS_INVALID, "allow_host");
+    char many[2000];
+    memset(many, 'a', sizeof many - 1);
+    many[sizeof many - 1] = '\0';
+    admits("1", (struct policy_wish){.allow_host = many}, STATUS_INVALID, "allow_host");
+}
+
+static void remote_words(void)
+{
+    static const struct {
+        const char *word;
+        enum status status;
+        bool allow, without;
+    } rows[] = {{NULL, STATUS_OK, false, false},          {"", STATUS_OK, false, false},
+                {"0", STATUS_OK, false, false},           {"1", STATUS_OK, true, false},
+                {"without-token", STATUS_OK, true, true}, {"yes", STATUS_INVALID, true, false},
+                {"11", STATUS_INVALID, true, false},      {"without_token", STATUS_INVALID, true, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct policy_wish wish = {0};
+        struct reason why = {0};
+        CHECK_INT(policy_read_remote(rows[i].word, &wish, &why), rows[i].status);
+        CHECK(wish.allow_remote == rows[i].allow && wish.without_token == rows[i].without);
+        CHECK(!rows[i].status || strstr(why.text, "want 1 or without-token"));
+    }
+}
+
+static void reads_file(const char *text, size_t n, mode_t mode, enum status want, const char *part)
+{
+    char path[] = "/tmp/cprof-token-XXXXXX", got[POLICY_TOKEN_MAX + 1] = "";
+    struct reason why = {0};
+    int fd = mkstemp(path);
+    CHECK(write(fd, text, n) == (ssize_t)n && fchmod(fd, mode) == 0);
+    close(fd);
+    enum status s = token_read_file(path, got, &why);
+    if (s != want || !strstr(why.text, part))
+        fprintf(stderr, "%.40s: %d, %s\n", text, s, why.text);
+    CHECK_INT(s, want);
+    CHECK(strstr(why.text, part) && !strstr(why.text, "secret"));
+    if (!s)
+        CHECK_STR(got, TOKEN);
+    unlink(path);
+}
+
+/* The text of a token must not come out of a file that anybody could have read, nor in a message. */
+static void token_files(void)
+{
+    static const char line[] = TOKEN "\n";
+    reads_file(line, strlen(line), 0600, STATUS_OK, "");
+    reads_file(line, strlen(TOKEN), 0400, STATUS_OK, "");
+    reads_file(line, strlen(TOKEN), 0640, STATUS_OK, "");
+    reads_file(line, strlen(line), 0644, STATUS_DENIED, "open to others (mode 0644): chmod 600");
+    reads_file(line, strlen(line), 0602, STATUS_DENIED, "open to others");
+    reads_file(line, strlen(line), 0660, STATUS_DENIED, "open to others");
+    reads_file("", 0, 0600, STATUS_INVALID, "must have 16 to 255");
+    reads_file("secret\n", 7, 0600, STATUS_INVALID, "must have 16 to 255");
+    reads_file("secret-of-20-characters\nand-another-line\n", 41, 0600, STATUS_INVALID, "one line");
+    reads_file("secret-of-20-characters\r\n", 25, 0600, STATUS_INVALID, "one line");
+    reads_file("secret-of-\0-characters\n", 23, 0600, STATUS_INVALID, "printable");
+    static char long_one[100000];
+    memset(long_one, 's', sizeof long_one);
+    reads_file(long_one, sizeof long_one, 0600, STATUS_INVALID, "must have 16 to 255");
+    char got[POLICY_TOKEN_MAX + 1];
+    struct reason why = {0};
+    CHECK_INT(token_read_file("/no/such", got, &why), STATUS_INVALID);
+    CHECK(strstr(why.text, "/no/such: No such file"));
+    CHECK_INT(token_read_file("/tmp", got, &why), STATUS_INVALID);
+    CHECK_INT(token_read_file("/dev/zero", got, &why), STATUS_INVALID);
+    CHECK(strstr(why.text, "not a regular file"));
+    char fifo[] = "/tmp/cprof-fifo-XXXXXX";
+    CHECK(mkdtemp(fifo));
+    rmdir(fifo);
+    CHECK_INT(mkfifo(fifo, 0600), 0);
+    CHECK_INT(token_read_file(fifo, got, &why), STATUS_INVALID); /* and does not wait for a writer */
+    unlink(fifo);
+}
+
+static void authorizations(void)
+{
+    static const struct {
+        const char *value;
+        bool matches;
+    } rows[] = {
+        {"Bearer a-secret-of-19-char", true},
+        {"bearer   a-secret-of-19-char", true},
+        {"Bearer a-secret-of-19-cha", false},
+        {"Bearer a-secret-of-19-chars", false},
+        {"Bearer A-secret-of-19-char", false},
+        {"Bearer a-secret-of-19-char ", false},
+        {"Bearer", false},
+        {"Bearer ", false},
+        {"Bearera-secret-of-19-char", false},
+        {"a-secret-of-19-char", false},
+        {"Digest a-secret-of-19-char", false},
+        {"", false},
+        {"Basic eDphLXNlY3JldC1vZi0xOS1jaGFy", true},      /* x:TOKEN */
+        {"BASIC OmEtc2VjcmV0LW9mLTE5LWNoYXI=", true},      /* :TOKEN */
+        {"Basic OmEtc2VjcmV0LW9mLTE5LWNoYXI", true},       /* the same, unpadded */
+        {"Basic YS1zZWNyZXQtb2YtMTktY2hhcg==", false},     /* no colon */
+        {"Basic YS1zZWNyZXQtb2YtMTktY2hhcjo=", false},     /* TOKEN: */
+        {"Basic eDphLXNlY3JldC1vZi0xOS1jaGFyAA==", false}, /* x:TOKEN NUL */
+        {"Basic eDphLXNlY3JldC1vZi0xOS1jaGEA", false},
+        {"Basic x:a-secret-of-19-char", false},
+        {"Basic ====", false},
+        {"Basic e=DphLXNlY3JldC1vZi0xOS1jaGFy", false},
+    };
+    char token[POLICY_TOKEN_MAX + 1] = TOKEN;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (token_matches(token, rows[i].value) != rows[i].matches)
+            fprintf(stderr, "%s\n", rows[i].value);
+        CHECK(token_matches(token, rows[i].value) == rows[i].matches);
+    }
+    char longest[20000] = "Bearer ";
+    memset(longest + 7, 'a', sizeof longest - 8);
+    CHECK(!token_matches(token, longest));
+    memcpy(longest, "Basic ", 6);
+    CHECK(!token_matches(token, longest));
+    /* the longest token fits, by both ways */
+    memset(token, 'k', POLICY_TOKEN_MAX);
+    char bearer[300] = "Bearer ", basic[400] = "Basic a2s6"; /* kk: */
+    memset(bearer + 7, 'k', POLICY_TOKEN_MAX);
+    for (int i = 0; i < POLICY_TOKEN_MAX / 3; i++)
+        memcpy(basic + 10 + (size_t)i * 4, "a2tr", 5); /* kkk */
+    CHECK(token_matches(token, bearer));
+    CHECK(token_matches(token, basic));
+}
+
+static void origins(void)
+{
+    CHECK(security_is_own_origin("http://localhost:6060", "localhost:6060"));
+    CHECK(security_is_own_origin("https://LOCALHOST:6060", "localhost:6060"));
+    CHECK(!security_is_own_origin("http://localhost:6061", "localhost:6060"));
+    CHECK(!security_is_own_origin("http://localhost", "localhost:6060"));
+    CHECK(!security_is_own_origin("null", "localhost:6060"));
+    CHECK(!security_is_own_origin("", "localhost:6060"));
+    CHECK(!security_is_own_origin("http://", ""));
+    CHECK(!security_is_own_origin("http://a", NULL));
+    CHECK(!security_is_own_origin("file://localhost:6060", "localhost:6060"));
+    CHECK(!security_is_own_origin("http://localhost:6060/", "localhost:6060"));
 }
 
 static void cleans(const char *path, const char *want)
@@ -206,6 +408,11 @@ int main(void)
     addresses();
     paths();
     hosts();
+    policies();
+    remote_words();
+    token_files();
+    authorizations();
+    origins();
     targets();
     return check_done();
 }

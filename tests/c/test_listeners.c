@@ -265,7 +265,7 @@ static void only_its_own_connections(void)
     open_side(SERVER_INSIDE, ":0", in);
     open_side(SERVER_OUTSIDE, ":0", out);
     int theirs[3] = {dial(in), dial(in), dial(in)}, ours[3] = {dial(out), dial(out), dial(out)};
-    static const char window[] = "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\n\r\n";
+    static const char window[] = "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
     CHECK_INT(ask_on(theirs[0], "/foo"), 404);
     CHECK_INT(ask_on(ours[0], "/foo"), 404);
     CHECK(send(theirs[1], window, sizeof window - 1, 0) > 0 && send(ours[1], window, sizeof window - 1, 0) > 0);

@@ -350,8 +350,9 @@ static void paths(void)
 
 static void hosts(void)
 {
-    static const char denied[] = "Forbidden: this server answers to localhost and to IP addresses only\n";
-    static const char *const rows[] = {"Host: evil.example\r\n", "Host: localhost\r\nHost: evil.example\r\n",
+    static const char denied[] = "Forbidden: this server answers to localhost and to IP addresses only; allow_host "
+                                 "(CPROF_ALLOW_HOST, --allow-host) adds names\n";
+    static const char *const rows[] = {"Host: evil.example\r\n", "Host: localhost.evil.example\r\n",
                                        "host: evil.example:6060\r\n"};
     serve();
     for (size_t i = 0; i < 3; i++) {
@@ -361,9 +362,9 @@ static void hosts(void)
         say(fd, request, strlen(request));
         hear(fd, false);
         close(fd);
-        expect(rows[i], "HTTP/1.1 403 Forbidden", PLAIN NOSNIFF "Content-Length: 69", denied);
+        expect(rows[i], "HTTP/1.1 403 Forbidden", PLAIN NOSNIFF "Content-Length: 125", denied);
     }
-    ask("GET http://evil.example/debug/pprof/", "", "HTTP/1.1 403 Forbidden", PLAIN NOSNIFF "Content-Length: 69",
+    ask("GET http://evil.example/debug/pprof/", "", "HTTP/1.1 403 Forbidden", PLAIN NOSNIFF "Content-Length: 125",
         denied);
     int fd = dial();
     say(fd, "GET /debug/pprof/heapx HTTP/1.0\r\n\r\n", 35);
@@ -384,7 +385,7 @@ static void cmdline_and_index(char **argv)
     ask("HEAD /debug/pprof/cmdline", "", OK, headers, "");
 
     int fd = dial();
-    say(fd, "GET /debug/pprof/ HTTP/1.1\r\n\r\n", 30);
+    say(fd, "GET /debug/pprof/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 47);
     hear(fd, false);
     CHECK(strncmp(answer, "HTTP/1.1 200 OK\r\n", 17) == 0);
     CHECK(strstr(answer, "\r\nX-Content-Type-Options: nosniff\r\n"));
@@ -399,7 +400,8 @@ static void cmdline_and_index(char **argv)
     CHECK(strstr(answer, "<th scope=\"row\">Rate</th><td>100 Hz, "));
     CHECK(strstr(answer, "<td class=\"bad\">33 ticks found no room: the ring was full</td>"));
     /* Kept alive, and pipelined: two requests in one packet, the second in two. */
-    static const char two[] = "GET /foo HTTP/1.1\r\n\r\nHEAD /debug/pprof/cmdline HT", rest[] = "TP/1.1\r\n\r\n";
+    static const char two[] = "GET /foo HTTP/1.1\r\nHost: localhost\r\n\r\nHEAD /debug/pprof/cmdline HT",
+                      rest[] = "TP/1.1\r\nHost: localhost\r\n\r\n";
     say(fd, two, sizeof two - 1);
     hear(fd, false);
     expect("pipelined 1", NOT_FOUND, NO_PAGE, "404 page not found\n");
@@ -427,7 +429,7 @@ static void symbols(void)
     ask("POST /debug/pprof/symbol", "Content-Length: 13\r\n\r\n0x1000+0x2000", OK, PLAIN NOSNIFF "Content-Length: 44",
         "num_symbols: 1\n0x1000 outer(int)\n0x2000 raw\n");
     ask("POST /debug/pprof/symbol", "Transfer-Encoding: chunked\r\n\r\n6\r\n0x1000\r\n7\r\n+0x2000\r\n0\r\n\r\n", OK,
-        PLAIN NOSNIFF "Content-Length: 44", "num_symbols: 1\n0x1000 outer(int)\n0x2000 raw\n");
+        PLAIN NOSNIFF "Connection: close\nContent-Length: 44", "num_symbols: 1\n0x1000 outer(int)\n0x2000 raw\n");
     ask("POST /debug/pprof/symbol?0x1000", "Content-Length: 0\r\n", OK, PLAIN NOSNIFF "Content-Length: 15",
         "num_symbols: 1\n");
     /* 4095 characters and a '+' fit, 4096 do not */
@@ -479,7 +481,7 @@ static void profiles(void)
     int cancelled = captures_cancelled;
     for (int i = 0; i < 9; i++) {
         char request[200];
-        snprintf(request, sizeof request, "GET /debug/pprof/profile%s HTTP/1.1\r\n\r\n", thirty[i]);
+        snprintf(request, sizeof request, "GET /debug/pprof/profile%s HTTP/1.1\r\nHost: localhost\r\n\r\n", thirty[i]);
         fds[i] = dial();
         say(fds[i], request, strlen(request));
     }
@@ -500,7 +502,8 @@ static void many_windows(void)
 {
     enum { N = 60 };
     int fds[N], cancelled = captures_cancelled, finished = captures_finished;
-    static const char request[] = "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\nConnection: close\r\n\r\n";
+    static const char request[] =
+        "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     serve();
     finish_waits = true;
     for (int i = 0; i < N; i++) {
@@ -547,7 +550,7 @@ static void odd_clients(void)
     serve();
     for (int i = 0; i < 50; i++) {
         int fd = dial();
-        say(fd, "GET /foo HTTP/1.1\r\n\r\n", 21);
+        say(fd, "GET /foo HTTP/1.1\r\nHost: localhost\r\n\r\n", 38);
         shutdown(fd, SHUT_WR);
         hear(fd, false);
         expect("half closed", NOT_FOUND, NO_PAGE, "404 page not found\n");
@@ -556,9 +559,9 @@ static void odd_clients(void)
     }
     int cancelled = captures_cancelled;
     int fd = dial();
-    say(fd, "GET /debug/pprof/profile?seconds=20 HTTP/1.1\r\n\r\n", 48);
+    say(fd, "GET /debug/pprof/profile?seconds=20 HTTP/1.1\r\nHost: localhost\r\n\r\n", 65);
     wait_for(&captures_open, 1);
-    char chunk[4096] = "GET / HTTP/1.1\r\n";
+    char chunk[4096] = "GET / HTTP/1.1\r\nHost: localhost\r\n";
     for (int i = 0; i < 10000 && say(fd, chunk, sizeof chunk); i++)
         ;
     wait_for(&captures_cancelled, cancelled + 1);
@@ -566,7 +569,7 @@ static void odd_clients(void)
 
     /* the same, reset instead of closed */
     fd = dial();
-    say(fd, "GET /debug/pprof/profile?seconds=20 HTTP/1.1\r\n\r\n", 48);
+    say(fd, "GET /debug/pprof/profile?seconds=20 HTTP/1.1\r\nHost: localhost\r\n\r\n", 65);
     wait_for(&captures_open, 1);
     struct linger now = {.l_onoff = 1};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -574,12 +577,13 @@ static void odd_clients(void)
     wait_for(&captures_open, 0);
 
     /* requests that come while one is answered wait their turn */
-    static const char three[] = "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\n\r\nGET /foo HTTP/1.1\r\n\r\nGET "
-                                "/debug/pprof/x HTTP/1.1\r\n\r\n";
+    static const char three[] = "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /foo "
+                                "HTTP/1.1\r\nHost: localhost\r\n\r\nGET "
+                                "/debug/pprof/x HTTP/1.1\r\nHost: localhost\r\n\r\n";
     fd = dial();
-    say(fd, three, 60);
+    say(fd, three, 77);
     wait_for(&captures_open, 1);
-    say(fd, three + 60, sizeof three - 1 - 60);
+    say(fd, three + 77, sizeof three - 1 - 77);
     answer_n = 0;
     answer[0] = '\0';
     while (!strstr(answer, "Unknown profile\n") && hear_some(fd))
@@ -607,27 +611,32 @@ static void garbage(void)
     serve();
     refused("garbage", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 15, "400 Bad Request");
     refused("no version", "GET /\r\n\r\n", 9, "400 Bad Request");
-    refused("version 2", "GET / HTTP/2.0\r\n\r\n", 18, "400 Bad Request");
-    refused("no colon", "GET / HTTP/1.1\r\nnonsense\r\n\r\n", 28, "400 Bad Request");
-    refused("bad length", "POST /debug/pprof/symbol HTTP/1.1\r\nContent-Length: -4\r\n\r\n", 58, "400 Bad Request");
-    refused("expect", "POST /debug/pprof/symbol HTTP/1.1\r\nExpect: cake\r\nContent-Length: 4\r\n\r\n0x10", 75,
+    refused("version 2", "GET / HTTP/2.0\r\n\r\n", 18, "505 HTTP Version Not Supported");
+    refused("no colon", "GET / HTTP/1.1\r\nHost: localhost\r\nnonsense\r\n\r\n", 45, "400 Bad Request");
+    refused("bad length", "POST /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: -4\r\n\r\n", 75,
+            "400 Bad Request");
+    refused("expect",
+            "POST /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nExpect: cake\r\nContent-Length: 4\r\n\r\n0x10", 92,
             "417 Expectation Failed");
     static char big[3 << 20];
     memset(big, 'a', sizeof big);
-    memcpy(big, "GET / HTTP/1.1\r\nX: ", 19);
-    refused("long header", big, 200 << 10, "400 Bad Request");
-    memcpy(big, "GET /aaaaaaaaaaaaaaaaaaaaaaa", 28);
-    refused("long request line", big, 200 << 10, "400 Bad Request");
-    char *p = big + sprintf(big, "GET / HTTP/1.1\r\n");
+    memcpy(big, "GET / HTTP/1.1\r\nHost: localhost\r\nX: ", 36);
+    refused("long header", big, 200 << 10, "431 Request Header Fields Too Large");
+    memcpy(big, "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 36);
+    refused("long request line", big, 200 << 10, "414 Request URI Too Long");
+    char *p = big + sprintf(big, "GET / HTTP/1.1\r\nHost: localhost\r\n");
     while (p < big + (100 << 10))
         p += sprintf(p, "X-%ld: y\r\n", (long)(p - big));
-    refused("many headers", big, (size_t)(p - big), "400 Bad Request");
-    int n = sprintf(big, "POST /debug/pprof/symbol HTTP/1.1\r\nContent-Length: %d\r\n\r\n", 2 << 20);
+    refused("many headers", big, (size_t)(p - big), "431 Request Header Fields Too Large");
+    int n = sprintf(big, "POST /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", 2 << 20);
     memset(big + n, '0', 10);
     refused("long body", big, (size_t)n + (2 << 20), "413 Request Entity Too Large");
-    n = sprintf(big, "POST /debug/pprof/symbol HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n7fffffff\r\n");
+    n = sprintf(
+        big, "POST /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n7fffffff\r\n");
     refused("long chunk", big, (size_t)n, "413 Request Entity Too Large");
-    n = sprintf(big, "POST /debug/pprof/symbol HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 6\r\n\r\n");
+    n = sprintf(
+        big,
+        "POST /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 6\r\n\r\n");
     int fd = dial();
     say(fd, big, (size_t)n);
     hear(fd, true);
@@ -694,7 +703,7 @@ static void limits(void)
     int small = 4096, fd = dial();
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     int finished = captures_finished;
-    say(fd, "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\n\r\n", 47);
+    say(fd, "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 64);
     wait_for(&captures_finished, finished + 1);
     struct pollfd gone = {.fd = fd, .events = POLLRDHUP};
     CHECK_INT(poll(&gone, 1, PATIENCE_MS), 1);
@@ -706,11 +715,11 @@ static void limits(void)
     http_limits.request_ns = usual.request_ns;
     for (int i = 0; i < 4; i++) {
         held[i] = dial();
-        say(held[i], "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\n\r\n", 48);
+        say(held[i], "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: localhost\r\n\r\n", 65);
     }
     wait_for(&captures_open, 4);
     fd = dial();
-    say(fd, "GET /foo HTTP/1.1\r\n\r\n", 21);
+    say(fd, "GET /foo HTTP/1.1\r\nHost: localhost\r\n\r\n", 38);
     struct pollfd none = {.fd = fd, .events = POLLIN};
     CHECK_INT(poll(&none, 1, 200), 0);
     close(held[2]);
@@ -722,10 +731,43 @@ static void limits(void)
             close(held[i]);
     wait_for(&captures_open, 0);
 
+    /* of four that only idle, or are slow with their request, the one that does so longest goes */
+    for (int i = 0; i < 4; i++) {
+        held[i] = dial();
+        say(held[i], "GET /fo", (size_t)i * 2);
+    }
+    for (int i = 0; i < 2; i++) {
+        fd = dial();
+        say(fd, "GET /foo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 57);
+        hear(fd, false);
+        expect("one more", NOT_FOUND, NO_PAGE "\nConnection: close", "404 page not found\n");
+        CHECK(hung_up(fd));
+        close(fd);
+    }
+    CHECK(hung_up(held[0]));
+    for (int i = 0; i < 4; i++)
+        close(held[i]);
+
+    /* answers that take their time leave room for those that do not */
+    http_limits.waiting = 2;
+    for (int i = 0; i < 2; i++) {
+        held[i] = dial();
+        say(held[i], "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: localhost\r\n\r\n", 65);
+    }
+    wait_for(&captures_open, 2);
+    ask("GET /debug/pprof/profile?seconds=60", "", "HTTP/1.1 503 Service Unavailable",
+        PLAIN NOSNIFF "X-Go-Pprof: 1\nContent-Length: 48", "Too many requests are waiting for their answers\n");
+    ask("GET /foo", "", NOT_FOUND, NO_PAGE, "404 page not found\n");
+    CHECK_INT(captures_open, 2);
+    close(held[0]);
+    close(held[1]);
+    wait_for(&captures_open, 0);
+
     /* all connections together must not hold more unread bytes than this */
     http_limits.input_bytes = 100 << 10;
     fd = dial();
-    static char body[300 << 10] = "POST /debug/pprof/symbol HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n";
+    static char body[300 << 10] =
+        "POST /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n";
     say(fd, body, sizeof body);
     CHECK(hung_up(fd));
     close(fd);
@@ -762,7 +804,7 @@ static void life_cycle(void)
     CHECK_INT(server_start(SERVER_INSIDE, text, &why), STATUS_OK);
     port = (uint16_t)atoi(text);
     int fd = dial();
-    say(fd, "GET /foo HTTP/1.1\r\n\r\n", 21);
+    say(fd, "GET /foo HTTP/1.1\r\nHost: localhost\r\n\r\n", 38);
     hear(fd, false);
     stop();
     CHECK(hung_up(fd));
@@ -778,7 +820,7 @@ static void life_cycle(void)
                 "num_symbols: 1\n0x1000 outer(int)\n");
         if (i % 5 == 0) {
             fd = dial();
-            say(fd, "GET /debug/pprof/profile HTTP/1.1\r\n\r\n", 37);
+            say(fd, "GET /debug/pprof/profile HTTP/1.1\r\nHost: localhost\r\n\r\n", 54);
             if (i % 2)
                 wait_for(&captures_open, 1);
         }
@@ -821,7 +863,7 @@ static void no_descriptors(void)
     setrlimit(RLIMIT_NOFILE, &tight);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     CHECK_INT(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    say(fd, "GET /foo HTTP/1.1\r\n\r\n", 21);
+    say(fd, "GET /foo HTTP/1.1\r\nHost: localhost\r\n\r\n", 38);
     struct pollfd none = {.fd = fd, .events = POLLIN};
     CHECK_INT(poll(&none, 1, 100), 0);
     setrlimit(RLIMIT_NOFILE, &usual);
@@ -912,7 +954,7 @@ static void forks(void)
     serve();
     client = dial();
     fds_of_server++;
-    say(client, "GET /debug/pprof/profile?seconds=2 HTTP/1.1\r\n\r\n", 47);
+    say(client, "GET /debug/pprof/profile?seconds=2 HTTP/1.1\r\nHost: localhost\r\n\r\n", 64);
     wait_for(&captures_open, 1);
     in_child(after_fork);
 #ifndef __SANITIZE_THREAD__ /* TSan follows no fork that passes it by */
@@ -948,7 +990,7 @@ static void nothing_in_the_hosts_table(void)
     int client = dial();
     CHECK_INT(client, next);
     int finished = captures_finished;
-    say(client, "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\n\r\n", 47);
+    say(client, "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 64);
     wait_for(&captures_open, 1);
     CHECK_INT(count_fds(), before + 1);
     int kept = dup2(client, 2000) == 2000 ? 2000 : -1;
@@ -987,7 +1029,7 @@ static void busy_worker(void)
     serve();
     finish_waits = true;
     int fd = dial();
-    say(fd, "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\n\r\n", 47);
+    say(fd, "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 64);
     wait_for(&finishing, 1);
     int64_t start = now_ms();
     for (int i = 0; i < 10; i++) {
@@ -1019,7 +1061,7 @@ static void late_listener(void)
     http_limits.open_ns = 50 * MS;
     start_waits = true;
     int fd = dial();
-    say(fd, "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\n\r\n", 48);
+    say(fd, "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: localhost\r\n\r\n", 65);
     wait_for(&starting, 1);
     CHECK_INT(server_start(SERVER_OUTSIDE, text, &why), STATUS_SYSTEM);
     CHECK_STR(why.text, "the server's thread does not answer");
@@ -1125,7 +1167,7 @@ static void host_takes_listener(void)
     int ours = highest_listener();
     CHECK(ours >= 960); /* out of the range that hosts close and reuse */
     int fd = dial();
-    say(fd, "GET /foo HTTP/1.1\r\n\r\n", 21);
+    say(fd, "GET /foo HTTP/1.1\r\nHost: localhost\r\n\r\n", 38);
     hear(fd, false);
     int theirs = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     listen(theirs, 5);
@@ -1135,7 +1177,7 @@ static void host_takes_listener(void)
     CHECK_INT(syscall(SYS_dup3, theirs, ours, 0), ours);
     port = ntohs(a.sin_port);
     int client = dial(); /* into the host's backlog */
-    say(fd, "GET /foo HTTP/1.1\r\n\r\n", 21);
+    say(fd, "GET /foo HTTP/1.1\r\nHost: localhost\r\n\r\n", 38);
     wait_until_off();
     CHECK(accept(ours, NULL, NULL) >= 0); /* neither closed nor emptied by us */
     close(client);
@@ -1149,7 +1191,7 @@ static void host_takes_connection(void)
     refuse_close_range(true);
     serve();
     int pair[2], fd = dial();
-    say(fd, "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\n\r\n", 48);
+    say(fd, "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: localhost\r\n\r\n", 65);
     wait_for(&captures_open, 1);
     struct sockaddr_in mine, other;
     socklen_t len = sizeof mine;
@@ -1180,7 +1222,7 @@ static void host_closes_all(void)
     refuse_close_range(true);
     serve();
     int fd = dial();
-    say(fd, "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\n\r\n", 48);
+    say(fd, "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: localhost\r\n\r\n", 65);
     wait_for(&captures_open, 1);
     for (int k = 3; k < 4096; k++)
         syscall(SYS_close, k);
