@@ -3,6 +3,8 @@
 
 #include "api/cprof.h"
 #include "api/last_error.h"
+#include "api/output.h"
+#include "api/profiles.h"
 #include "api/quiet.h"
 #include "api/recording.h"
 #include "api/records.h"
@@ -14,7 +16,9 @@
 #include "http/registry.h"
 #include "http/server.h"
 #include "sampler/cpu.h"
+#include "sampler/custom.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -154,6 +158,70 @@ static void bytes_free(void *bytes)
     free(bytes);
 }
 
+static struct cprof_profile *profile_new(const char *name)
+{
+    struct reason why = {0};
+    struct cprof_profile *p = NULL;
+    int state = enter();
+    return leave(state, profiles_new(name, &p, &why), &why) == STATUS_OK ? p : NULL;
+}
+
+static struct cprof_profile *profile_lookup(const char *name)
+{
+    return profiles_lookup(name);
+}
+
+static int profile_add(struct cprof_profile *p, const void *value, int skip, const struct here *from)
+{
+    struct reason why = {0};
+    if (custom_is_quiet()) /* not even what enter() asks */
+        return last_error_keep(profiles_add(p, value, skip, from, &why), &why);
+    int state = enter();
+    return leave(state, profiles_add(p, value, skip, from, &why), &why);
+}
+
+static int profile_remove(struct cprof_profile *p, const void *value)
+{
+    if (custom_is_quiet())
+        return STATUS_OK;
+    int state = enter();
+    profiles_remove(p, value);
+    return leave(state, STATUS_OK, NULL);
+}
+
+static int profile_count(struct cprof_profile *p)
+{
+    uint64_t n = profiles_count(p);
+    return n < INT_MAX ? (int)n : INT_MAX;
+}
+
+static int snapshot(const char *kind, int debug, void **bytes, size_t *n)
+{
+    struct reason why = {0};
+    struct buf out = {0};
+    int state = enter();
+    enum status status = profiles_write(kind, debug, &out, &why);
+    if (status)
+        buf_fini(&out);
+    *bytes = out.data;
+    *n = out.len;
+    return leave(state, status, &why);
+}
+
+static int write_profile(const char *kind, int fd, int debug)
+{
+    struct reason why = {0};
+    struct buf out = {0};
+    int state = enter();
+    enum status status = output_check(fd, &why);
+    if (!status)
+        status = profiles_write(kind, debug, &out, &why);
+    if (!status)
+        status = output_write(fd, &out, &why);
+    buf_fini(&out);
+    return leave(state, status, &why);
+}
+
 static const struct hook_functions *run(const struct cprof_run *wanted, const struct hook_functions *next)
 {
     int state = enter();
@@ -175,6 +243,7 @@ static const char *version(void)
 
 static void go_quiet(void)
 {
+    custom_go_quiet();
     quiet_go();
 }
 
@@ -208,6 +277,13 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .record_stop = record_stop,
         .record_drop = record_drop,
         .bytes_free = bytes_free,
+        .profile_new = profile_new,
+        .profile_lookup = profile_lookup,
+        .profile_add = profile_add,
+        .profile_remove = profile_remove,
+        .profile_count = profile_count,
+        .write = write_profile,
+        .snapshot = snapshot,
         .run = run,
         .write_dump = write_dump,
         .last_error = last_error,

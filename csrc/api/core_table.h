@@ -5,17 +5,19 @@
 #ifndef CPROF_API_CORE_TABLE_H
 #define CPROF_API_CORE_TABLE_H
 
+#include "base/any/here.h"
 #include "hook/next.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define CPROF_CORE_ABI    3u /* raised with every change of this file */
+#define CPROF_CORE_ABI    4u /* raised with every change of this file */
 #define CPROF_CORE_SYMBOL "cprof_core_table"
 #define CPROF_CORE_NAME   "libcprof_core.so"
 
 #define CPROF_WRITER_NAME "cprof_write" /* the program that names dumps; it lies beside the core */
 
+struct cprof_profile;
 struct cprof_record;
 
 /* What `cprof run` wants of a process. All that it points to must live for ever. */
@@ -56,6 +58,17 @@ struct cprof_core {
     int (*record_stop)(struct cprof_record *r, void **bytes, size_t *n);
     void (*record_drop)(struct cprof_record *r);
     void (*bytes_free)(void *bytes);
+
+    /* from: where skip = 0 begins. */
+    struct cprof_profile *(*profile_new)(const char *name);
+    struct cprof_profile *(*profile_lookup)(const char *name);
+    int (*profile_add)(struct cprof_profile *p, const void *value, int skip, const struct here *from);
+    int (*profile_remove)(struct cprof_profile *p, const void *value);
+    int (*profile_count)(struct cprof_profile *p);
+
+    /* A profile by its name as it stands, to a descriptor and into memory (bytes_free). */
+    int (*write)(const char *kind, int fd, int debug);
+    int (*snapshot)(const char *kind, int debug, void **bytes, size_t *n);
 
     /* For the preload stub. next: whom intercepted calls go on to, for ever. Returns the functions that take them. */
     const struct hook_functions *(*run)(const struct cprof_run *run, const struct hook_functions *next);

@@ -4,6 +4,7 @@
 #include "http/address.h"
 #include "http/server.h"
 #include "sampler/cpu.h"
+#include "sampler/keeper.h"
 
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ static char served[SIDES][ADDRESS_ROOM]; /* while resting; "": not */
 bool quiet_go(void)
 {
     cpu_go_quiet();
+    keeper_rest();
     server_stop_all();
     return thread_wait_for_none(PATIENCE_NS);
 }
@@ -32,6 +34,7 @@ void quiet_rest(void)
 void quiet_resume(void)
 {
     cpu_go_on();
+    keeper_go_on();
     for (int side = 0; side < SIDES; side++)
         if (served[side][0])
             server_start((enum server_side)side, served[side], &(struct reason){0});

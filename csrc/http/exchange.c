@@ -28,6 +28,20 @@ const char *exchange_header(const struct exchange *ex, const char *name, size_t 
     return ex->port->header(ex, name, n);
 }
 
+void exchange_put_escaped(struct buf *out, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        switch (text[i]) {
+        case '&': buf_puts(out, "&amp;"); break;
+        case '<': buf_puts(out, "&lt;"); break;
+        case '>': buf_puts(out, "&gt;"); break;
+        case '"': buf_puts(out, "&#34;"); break;
+        case '\'': buf_puts(out, "&#39;"); break;
+        default: buf_put(out, text + i, 1);
+        }
+    }
+}
+
 void exchange_set(struct exchange *ex, const char *name, const char *value)
 {
     ex->port->set(ex, name, value);

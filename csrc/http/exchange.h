@@ -66,6 +66,9 @@ const char *exchange_phrase(int code);
 const char *exchange_header(const struct exchange *ex, const char *name, size_t n);
 void exchange_set(struct exchange *ex, const char *name, const char *value);
 
+/* Text as HTML. */
+void exchange_put_escaped(struct buf *out, const char *text, size_t n);
+
 /* Sends ex->out; content_type may be NULL. Ends the exchange, as do the next two. */
 void exchange_reply(struct exchange *ex, int code, const char *content_type);
 

@@ -4,6 +4,7 @@
 #include "symbol/taken.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static const char head[] =
     "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -21,9 +22,27 @@ static const char head[] =
     "<p>Types of profiles available:</p>\n"
     "<table>\n<thead><tr><th>Count</th><th>Profile</th></tr></thead>\n<tbody>\n";
 
+/* In a program's own name anything may stand. A colon in the first segment would make a scheme of it, and slashes that
+ * are not alone would be cleaned away. */
+static void put_link(struct buf *out, const char *name)
+{
+    if (strchr(name, ':'))
+        buf_puts(out, "./");
+    for (const char *c = name; *c; c++) {
+        bool lone_slash = *c == '/' && c > name && c[-1] != '/' && c[1] && c[1] != '/';
+        bool plain = (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
+                     strchr("-_.~$+,:;=@", *c);
+        buf_printf(out, plain || lone_slash ? "%c" : "%%%02X", (unsigned char)*c);
+    }
+}
+
 static void put_row(struct buf *out, const char *name, uint64_t count)
 {
-    buf_printf(out, "<tr><td>%" PRIu64 "</td><td><a href='%s?debug=1'>%s</a></td></tr>\n", count, name, name);
+    buf_printf(out, "<tr><td>%" PRIu64 "</td><td><a href='", count);
+    put_link(out, name);
+    buf_puts(out, "?debug=1'>");
+    exchange_put_escaped(out, name, strlen(name));
+    buf_puts(out, "</a></td></tr>\n");
 }
 
 static void put_profiles(struct buf *out)
@@ -34,8 +53,11 @@ static void put_profiles(struct buf *out)
     for (const struct route *r = routes; r->name; r++)
         put_row(out, r->name, 0);
     buf_puts(out, "</tbody>\n</table>\n<h2>Profile Descriptions:</h2>\n<ul>\n");
-    for (size_t i = 0; named_at(i, &p); i++)
-        buf_printf(out, "<li><b>%s:</b> %s</li>\n", p.name, p.description);
+    for (size_t i = 0; named_at(i, &p); i++) {
+        buf_puts(out, "<li><b>");
+        exchange_put_escaped(out, p.name, strlen(p.name));
+        buf_printf(out, ":</b> %s</li>\n", p.description);
+    }
     for (const struct route *r = routes; r->name; r++)
         buf_printf(out, "<li><b>%s:</b> %s</li>\n", r->name, r->description);
     buf_puts(out, "</ul>\n");
