@@ -158,12 +158,11 @@ static void bytes_free(void *bytes)
     free(bytes);
 }
 
-static struct cprof_profile *profile_new(const char *name)
+static int profile_new(const char *name, struct cprof_profile **out)
 {
     struct reason why = {0};
-    struct cprof_profile *p = NULL;
     int state = enter();
-    return leave(state, profiles_new(name, &p, &why), &why) == STATUS_OK ? p : NULL;
+    return leave(state, profiles_new(name, out, &why), &why);
 }
 
 static struct cprof_profile *profile_lookup(const char *name)

@@ -60,7 +60,7 @@ struct cprof_core {
     void (*bytes_free)(void *bytes);
 
     /* from: where skip = 0 begins. */
-    struct cprof_profile *(*profile_new)(const char *name);
+    int (*profile_new)(const char *name, struct cprof_profile **out);
     struct cprof_profile *(*profile_lookup)(const char *name);
     int (*profile_add)(struct cprof_profile *p, const void *value, int skip, const struct here *from);
     int (*profile_remove)(struct cprof_profile *p, const void *value);

@@ -65,7 +65,8 @@ PUBLIC int cprof_write(const char *kind, int fd, int debug)
 PUBLIC struct cprof_profile *cprof_profile_new(const char *name)
 {
     const struct cprof_core *c = open_is_disabled() ? NULL : open_core();
-    return c ? c->profile_new(name) : NULL;
+    struct cprof_profile *p = NULL;
+    return c && c->profile_new(name, &p) == CPROF_OK ? p : NULL;
 }
 
 PUBLIC struct cprof_profile *cprof_profile_lookup(const char *name)
