@@ -5,14 +5,16 @@
 #include "api/embedded.h"
 #include "api/enter.h"
 #include "api/last_error.h"
+#include "api/output.h"
 #include "api/outside.h"
+#include "api/profiles.h"
 #include "api/quiet.h"
 #include "api/recording.h"
 #include "api/records.h"
 #include "api/run.h"
-#include "encode/vitals.h"
-#include "base/definition.h"
 #include "api/serve_options.h"
+#include "base/definition.h"
+#include "encode/vitals.h"
 #include "hook/got.h"
 #include "hook/hooks.h"
 #include "http/address.h"
@@ -21,8 +23,10 @@
 #include "http/server.h"
 #include "http/vars.h"
 #include "sampler/cpu.h"
+#include "sampler/custom.h"
 #include "vars/published.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -159,6 +163,69 @@ static void bytes_free(void *bytes)
     free(bytes);
 }
 
+static int profile_new(const char *name, struct cprof_profile **out)
+{
+    struct reason why = {0};
+    int state = enter();
+    return leave(state, profiles_new(name, out, &why), &why);
+}
+
+static struct cprof_profile *profile_lookup(const char *name)
+{
+    return profiles_lookup(name);
+}
+
+static int profile_add(struct cprof_profile *p, const void *value, int skip, const struct here *from)
+{
+    struct reason why = {0};
+    if (custom_is_quiet()) /* not even what enter() asks */
+        return last_error_keep(profiles_add(p, value, skip, from, &why), &why);
+    int state = enter();
+    return leave(state, profiles_add(p, value, skip, from, &why), &why);
+}
+
+static int profile_remove(struct cprof_profile *p, const void *value)
+{
+    if (custom_is_quiet())
+        return STATUS_OK;
+    int state = enter();
+    profiles_remove(p, value);
+    return leave(state, STATUS_OK, NULL);
+}
+
+static int profile_count(struct cprof_profile *p)
+{
+    uint64_t n = profiles_count(p);
+    return n < INT_MAX ? (int)n : INT_MAX;
+}
+
+static int snapshot(const char *kind, int debug, void **bytes, size_t *n)
+{
+    struct reason why = {0};
+    struct buf out = {0};
+    int state = enter();
+    enum status status = profiles_write(kind, debug, &out, &why);
+    if (status)
+        buf_fini(&out);
+    *bytes = out.data;
+    *n = out.len;
+    return leave(state, status, &why);
+}
+
+static int write_profile(const char *kind, int fd, int debug)
+{
+    struct reason why = {0};
+    struct buf out = {0};
+    int state = enter();
+    enum status status = output_check(fd, &why);
+    if (!status)
+        status = profiles_write(kind, debug, &out, &why);
+    if (!status)
+        status = output_write(fd, &out, &why);
+    buf_fini(&out);
+    return leave(state, status, &why);
+}
+
 static const struct hook_functions *run(const struct cprof_run *wanted, const struct hook_functions *next)
 {
     int state = enter();
@@ -193,6 +260,7 @@ static const char *version(void)
 
 static void go_quiet(void)
 {
+    custom_go_quiet();
     quiet_go();
 }
 
@@ -244,6 +312,13 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .http_set = embedded_set,
         .http_write = embedded_write,
         .route = embedded_route,
+        .profile_new = profile_new,
+        .profile_lookup = profile_lookup,
+        .profile_add = profile_add,
+        .profile_remove = profile_remove,
+        .profile_count = profile_count,
+        .write = write_profile,
+        .snapshot = snapshot,
         .run = run,
         .write_dump = write_dump,
         .vars_publish = vars_publish,

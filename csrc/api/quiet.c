@@ -5,6 +5,7 @@
 #include "http/call.h"
 #include "http/server.h"
 #include "sampler/cpu.h"
+#include "sampler/keeper.h"
 
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ bool quiet_go(void)
 {
     cpu_go_quiet();
     call_rest();
+    keeper_rest();
     server_stop_all();
     return thread_wait_for_none(PATIENCE_NS);
 }
@@ -35,6 +37,7 @@ void quiet_resume(void)
 {
     cpu_go_on();
     call_resume();
+    keeper_go_on();
     for (int side = 0; side < SIDES; side++)
         if (served[side][0])
             server_start_again((enum server_side)side, served[side], &(struct reason){0});

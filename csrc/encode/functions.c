@@ -14,8 +14,8 @@
 /* A function that has been gone for so long is not waited for any more. */
 #define HANGS_NS INT64_C(1000000000)
 
-#define MAX_BYTES  ((size_t)16 << 20)
-#define MAX_CALLS  4 /* a value that grows each time it is looked at */
+#define MAX_BYTES ((size_t)16 << 20)
+#define MAX_CALLS 4 /* a value that grows each time it is looked at */
 
 struct result {
     struct var *v;

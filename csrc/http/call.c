@@ -194,8 +194,7 @@ void call_start(struct exchange *ex, struct call *c, int64_t limit_ns,
     go_on(ex, c, true);
 }
 
-void call_directly(struct exchange *ex, struct call *c,
-                   void (*then)(struct exchange *ex, struct call *c, bool late))
+void call_directly(struct exchange *ex, struct call *c, void (*then)(struct exchange *ex, struct call *c, bool late))
 {
     atomic_store(&c->holders, 1);
     c->run(c);

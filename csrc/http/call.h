@@ -4,8 +4,8 @@
  * threads have none. So a thread that one of the program's has started sleeps until something is to be called, and
  * starts another for each call. It is there only where functions are.
  *
- * A request waits no longer than its limit, and nobody else waits at all, the end of the server included: a call that is
- * still out then frees itself when it is done.
+ * A request waits no longer than its limit, and nobody else waits at all, the end of the server included: a call that
+ * is still out then frees itself when it is done.
  */
 #ifndef CPROF_HTTP_CALL_H
 #define CPROF_HTTP_CALL_H
@@ -49,8 +49,7 @@ void call_start(struct exchange *ex, struct call *c, int64_t limit_ns,
                 void (*then)(struct exchange *ex, struct call *c, bool late));
 
 /* The same at once, on the caller's thread, which is one of the program's. */
-void call_directly(struct exchange *ex, struct call *c,
-                   void (*then)(struct exchange *ex, struct call *c, bool late));
+void call_directly(struct exchange *ex, struct call *c, void (*then)(struct exchange *ex, struct call *c, bool late));
 
 /* Its exchange is going. */
 void call_forget(struct call *c);

@@ -110,6 +110,6 @@ void index_serve(struct exchange *ex)
     buf_puts(out, "</ul>\n<h2>What the profiler does here</h2>\n");
     health_put(out);
     buf_puts(out, "</main>\n</body>\n</html>\n");
-    exchange_set(ex, "Content-Security-Policy", SECURITY_PAGE_POLICY);
+    security_mark_page(ex);
     exchange_reply(ex, 200, "text/html; charset=utf-8");
 }

@@ -140,8 +140,8 @@ static bool is_followed_link(const struct exchange *ex)
 void security_mark_page(struct exchange *ex)
 {
     exchange_set(ex, "Content-Security-Policy",
-                 "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
-                 "form-action 'none'; frame-ancestors 'none'");
+                 "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+                 "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     exchange_set(ex, "Referrer-Policy", "no-referrer");
 }
 

@@ -33,9 +33,4 @@ bool security_allows_host(const struct policy *policy, const char *host, size_t 
 /* Does origin name that very host, "http://" or "https://" before it? */
 bool security_is_own_origin(const char *origin, const char *host);
 
-/* What a page of ours may load (its own files) and who may frame it (nobody). */
-#define SECURITY_PAGE_POLICY                                                                                           \
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "              \
-    "frame-ancestors 'none'"
-
 #endif

@@ -54,7 +54,7 @@ void ui_serve(struct exchange *ex, const char *name, size_t n)
         return;
     }
     webfiles_fill(&ex->out, &file, put_part);
-    exchange_set(ex, "Content-Security-Policy", SECURITY_PAGE_POLICY);
+    security_mark_page(ex);
     exchange_set(ex, "Cache-Control", "no-cache");
     exchange_reply(ex, 200, file.content_type);
 }

@@ -239,12 +239,10 @@ static void wake_engine(void)
 static void fork_before(void)
 {
     lock_take(&cpu_lock);
-    modules_before_fork();
 }
 
 static void fork_after_parent(void)
 {
-    modules_after_fork_parent();
     lock_drop(&cpu_lock);
 }
 
@@ -254,7 +252,6 @@ static void fork_after_child(void)
 {
     lock_reset_after_fork(&cpu_lock);
     tick_after_fork_child();
-    modules_after_fork_child();
     timers_after_fork_child(&timers);
     if (ring_ready)
         ring_reset(&ring);
@@ -315,6 +312,7 @@ enum status cpu_window_open(uint32_t hz, struct cpu_sink sink, struct cpu_window
     if (!w)
         return STATUS_NOMEM;
     atfork_register(&fork_hooks);
+    modules_prepare();
 
     lock_take(&cpu_lock);
     enum status status = prepare_ring(why);
