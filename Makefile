@@ -24,10 +24,12 @@ inside     = $(if $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$
 CORE_LIBS := $(foreach l,event_extra event_core protobuf-c z iberty,$(call inside,$(l))) -ldw -lelf -lpthread
 
 # The rooms of the core, left to right: a file includes only its own room and rooms before it (tests/test_layers.py).
-ROOMS     := base base/any sig hook sampler profile symbol encode http api
+ROOMS     := base base/any vars sig hook sampler profile symbol encode http api
 CORE_SRC  := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c))
 CORE_OBJ   = $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/profile.pb-c.o
-FRONT_OBJ  = $(addprefix $(BUILD)/obj/,door/linked.o door/open.o base/say.o)
+VARS_OBJ  := $(patsubst csrc/%.c,$(BUILD)/obj/%.o,$(wildcard csrc/vars/*.c))
+FRONT_OBJ  = $(addprefix $(BUILD)/obj/,door/linked.o door/vars.o door/open.o base/definition.o base/lock.o base/say.o base/slab.o base/status.o) \
+    $(VARS_OBJ)
 STUB_OBJ   = $(addprefix $(BUILD)/obj/,door/preload.o door/entries.o door/open.o base/say.o base/definition.o hook/environment.o)
 WRITER_OBJ = $(BUILD)/obj/door/write.o
 LIBRARIES  = $(addprefix $(BUILD)/,libcprof_core.so libcprof.so libcprof_preload.so)
@@ -88,9 +90,9 @@ nightly: build .venv/.test ## The long forms: hours of storms, whole foreign tes
 	CPROF_MATRIX=all .venv/bin/pytest tests/test_install.py
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
 
-fuzz: ## Fuzz the profile reader for FUZZ_SECONDS (60)
+fuzz: ## Fuzz what reads and what writes strangers' bytes for FUZZ_SECONDS (60) each
 	@.ci/install build fuzz || true
-	.ci/fuzz $(or $(FUZZ_SECONDS),60)
+	.ci/fuzz $(or $(FUZZ_SECONDS),60) $(FUZZERS)
 
 bench: build ## Cost beside gperftools, into bench/RESULTS.md
 	@.ci/install build bench
@@ -168,6 +170,7 @@ $(BUILD)/libcprof_all.a: $(CORE_OBJ)
 	ar rcs $@ $^
 
 CTESTS     := $(patsubst tests/c/%.c,%,$(wildcard tests/c/test_*.c))
+FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 CTEST_LIBS := $(CORE_LIBS) -lunwind -lunwind-$(shell uname -m) -lm
 $(BUILD)/ctest/%: tests/c/%.c tests/c/check.h $(BUILD)/libcprof_all.a
 	@mkdir -p $(@D)
@@ -177,11 +180,14 @@ $(BUILD)/ctest/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/driver.c $(BUILD)/libcprof
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(filter-out -Wmissing-prototypes,$(CFLAGS_ALL)) -o $@ $(filter %.c %.a,$^) $(CTEST_LIBS)
 
-ctest-build: $(CTESTS:%=$(BUILD)/ctest/%) $(BUILD)/ctest/fuzz_pprof_read
+print-core-libs:
+	@echo $(CORE_LIBS)
+
+ctest-build: $(CTESTS:%=$(BUILD)/ctest/%) $(FUZZERS:%=$(BUILD)/ctest/fuzz_%)
 ctest: ctest-build
 	@failed=""; for t in $(CTESTS); do echo "== $$t"; timeout 300 $(BUILD)/ctest/$$t || failed="$$failed $$t"; done; \
-	echo "== fuzz_pprof_read"; \
-	timeout 300 $(BUILD)/ctest/fuzz_pprof_read -runs=20000 -seed=1 tests/fuzz/corpus/pprof_read || failed="$$failed fuzz"; \
+	for f in $(FUZZERS); do echo "== fuzz_$$f"; \
+	timeout 300 $(BUILD)/ctest/fuzz_$$f -runs=20000 -seed=1 tests/fuzz/corpus/$$f || failed="$$failed fuzz_$$f"; done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 # --- .venv --------------------------------------------------------------------------------------------------------
@@ -203,4 +209,4 @@ PY_SRC = setup.py pyproject.toml $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch] csrc/a
 	@touch $@
 
 .PHONY: help demo test nightly build core install clean asan tsan aarch64 test-matrix fuzz bench lint fmt docs objects \
-    ctest ctest-build
+    ctest ctest-build print-core-libs

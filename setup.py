@@ -180,6 +180,7 @@ setup(
             "types-setuptools",
             "types-Markdown",
             "markdown>=3.4",
+            "prometheus_client>=0.17",
         ],
     },
     zip_safe=False,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 CPROF = str(Path(sys.executable).with_name("cprof"))
 FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
+
+NEEDS = {"vars": "wrk"}
+"""What a target runs."""
 
 KEEP = ("-Wl,--push-state,--no-as-needed", "-Wl,--pop-state")
 
@@ -40,11 +45,28 @@ class Programs:
 
     @functools.cache  # noqa: B019 - one object per process
     def path(self, target: str, tool: str) -> Path | None:
-        """The program targets/<target>.c with that tool; None where the tool is not installed."""
+        """The program targets/<target>.c with that tool, or targets/<target>.go where Go is the
+        tool; None where the tool is not installed, or what asks the program."""
+        if shutil.which(NEEDS.get(target, "cc")) is None:
+            return None
+        if tool == "go":
+            return self._go(target)
         flags = flags_of(tool)
         if flags is None:
             return None
         program = self._scratch / f"{target}-{tool}"
         command = ["cc", *FLAGS, f"-DTOOL_{tool.upper()}", str(self._sources / f"{target}.c")]
         subprocess.run([*command, *flags, "-lpthread", "-o", str(program)], check=True)
+        return program
+
+    def _go(self, target: str) -> Path | None:
+        go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+        if go is None:
+            return None
+        program = self._scratch / f"{target}-go"
+        # Without a module around it, and outside of ours.
+        command = [go, "build", "-o", str(program), str(self._sources / f"{target}.go")]
+        subprocess.run(
+            command, cwd=self._scratch, env={**os.environ, "GO111MODULE": "off"}, check=True
+        )
         return program

@@ -19,6 +19,7 @@ def facts(programs: Programs) -> dict[str, str]:
         "libc": os.confstr("CS_GNU_LIBC_VERSION") or "unknown",
         "cprof": cprof.__version__,
         "gperftools": output_of("pkg-config", "--modversion", "libprofiler") or "not installed",
+        "Go": output_of("go", "env", "GOVERSION") or "not installed",
         "debug files of system libraries": debug_files(),
         "load at the start": f"{os.getloadavg()[0]:.1f}",
     }

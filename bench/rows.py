@@ -366,7 +366,49 @@ def shares(quick: bool) -> Table:
     )
 
 
-MAKERS = (one_sample, slowdown, one_recording, start_up, under_run, importing, idle, shares)
+def answered(run: Run) -> Truth:
+    """Every answer was one, and the document has MemStats in it."""
+    if not run.said["memstats"]:
+        return Truth(False, "no memstats")
+    wrong = int(run.said["wrong"])
+    return Truth(not wrong, f"{run.said['bytes']:.0f} bytes" if not wrong else "errors")
+
+
+def variables(quick: bool) -> Table:
+    seconds = "1" if quick else "4"
+
+    def row(name: str, tool: str, *arguments: str) -> Configuration:
+        return Configuration(name, "vars", answered, tool, (seconds, *arguments))
+
+    return Table(
+        "/debug/vars under wrk, beside Go's expvar",
+        f"""16 connections kept alive, {seconds} s a round, wrk on the same machine. Each serves
+        what it publishes by itself: Go cmdline and memstats, cprof its own state too. Go answers
+        on all cores, cprof on one thread. CPU: of the serving process, for each answer.""",
+        (
+            Figure("answers per second", said("rate"), "ratio"),
+            Figure("CPU per answer, us", said("cpu_us"), "ratio", 1),
+        ),
+        (
+            row("Go's expvar", "go"),
+            row("cprof", "cprof"),
+            row("cprof, 100 threads, 10,000 blocks", "cprof", "100", "10000"),
+        ),
+        2 if quick else 7,
+    )
+
+
+MAKERS = (
+    one_sample,
+    slowdown,
+    one_recording,
+    start_up,
+    under_run,
+    importing,
+    idle,
+    shares,
+    variables,
+)
 
 
 def tables(quick: bool) -> list[Table]:

@@ -12,39 +12,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A POST's body, while it comes. */
-struct upload {
-    char *bytes;
+/* One request: its target as the client wrote it, and a POST's body while it comes. */
+struct request {
+    char *target;
+    char *body;
     size_t n;
+    enum MHD_Result headed;
 };
 
-static enum MHD_Result keep(struct upload *up, const char *bytes, size_t *n)
+/* The library takes paths and queries apart; cprof wants them whole. */
+static void *begin(void *unused, const char *target, struct MHD_Connection *connection)
 {
-    char *grown = realloc(up->bytes, up->n + *n);
+    (void)unused, (void)connection;
+    struct request *r = calloc(1, sizeof *r);
+    if (r)
+        r->target = strdup(target);
+    return r;
+}
+
+static enum MHD_Result keep(struct request *r, const char *bytes, size_t *n)
+{
+    char *grown = realloc(r->body, r->n + *n);
     if (!grown)
         return MHD_NO;
-    memcpy(grown + up->n, bytes, *n);
-    up->bytes = grown;
-    up->n += *n;
+    memcpy(grown + r->n, bytes, *n);
+    r->body = grown;
+    r->n += *n;
     *n = 0;
     return MHD_YES;
 }
 
-struct query {
-    char text[8192];
-    size_t n;
-};
-
-/* The library has taken the query apart; cprof wants it whole. */
-static enum MHD_Result add_argument(void *q, enum MHD_ValueKind kind, const char *key, const char *value)
+static void end(void *unused, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode why)
 {
-    struct query *query = q;
-    (void)kind;
-    int n = snprintf(query->text + query->n, sizeof query->text - query->n, "%s%s%s%s", query->n ? "&" : "?", key,
-                     value ? "=" : "", value ? value : "");
-    if (n > 0 && query->n + (size_t)n < sizeof query->text)
-        query->n += (size_t)n;
-    return MHD_YES;
+    (void)unused, (void)connection, (void)why;
+    struct request *r = *request;
+    if (!r)
+        return;
+    free(r->target);
+    free(r->body);
+    free(r);
 }
 
 static void add_headers(struct MHD_Response *response, const char *lines)
@@ -61,15 +67,10 @@ static void add_headers(struct MHD_Response *response, const char *lines)
     free(copy);
 }
 
-static enum MHD_Result answer(struct MHD_Connection *connection, const char *method, const char *path,
-                              const struct upload *up)
+static enum MHD_Result answer(struct MHD_Connection *connection, const char *method, const struct request *r)
 {
-    struct query query = {0};
-    char target[sizeof query.text + 1024];
-    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &query);
-    snprintf(target, sizeof target, "%s%s", path, query.text);
     struct cprof_http_request req = {
-        .size = sizeof req, .method = method, .target = target, .body = up->bytes, .body_bytes = up->n};
+        .size = sizeof req, .method = method, .target = r->target, .body = r->body, .body_bytes = r->n};
     struct cprof_http_response res = {.size = sizeof res};
     if (cprof_http_handle(&req, &res) < 0) {
         fprintf(stderr, "%s\n", cprof_last_error());
@@ -84,23 +85,17 @@ static enum MHD_Result answer(struct MHD_Connection *connection, const char *met
     return queued;
 }
 
+/* Called when the head is there, for each piece of the body, and at the end. */
 static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, const char *path, const char *method,
                               const char *version, const char *bytes, size_t *n, void **request)
 {
-    (void)unused, (void)version;
-    struct upload *up = *request;
-    if (!up)
-        return (*request = calloc(1, sizeof *up)) ? MHD_YES : MHD_NO;
-    return *n ? keep(up, bytes, n) : answer(connection, method, path, up);
-}
-
-static void done(void *unused, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode why)
-{
-    (void)unused, (void)connection, (void)why;
-    struct upload *up = *request;
-    if (up)
-        free(up->bytes);
-    free(up);
+    (void)unused, (void)path, (void)version;
+    struct request *r = *request;
+    if (!r || !r->target)
+        return MHD_NO;
+    if (*n)
+        return keep(r, bytes, n);
+    return r->headed ? answer(connection, method, r) : (r->headed = MHD_YES);
 }
 
 static volatile double result;
@@ -113,7 +108,8 @@ int main(int argc, char **argv)
     /* A thread for each connection: a profile of 30 seconds holds up nobody else. */
     struct MHD_Daemon *server =
         MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, NULL, NULL, handle, NULL,
-                         MHD_OPTION_SOCK_ADDR, &at, MHD_OPTION_NOTIFY_COMPLETED, done, NULL, MHD_OPTION_END);
+                         MHD_OPTION_SOCK_ADDR, &at, MHD_OPTION_URI_LOG_CALLBACK, begin, NULL,
+                         MHD_OPTION_NOTIFY_COMPLETED, end, NULL, MHD_OPTION_END);
     if (!server)
         return 1;
     printf("http://127.0.0.1:%d/debug/pprof/\n", MHD_get_daemon_info(server, MHD_DAEMON_INFO_BIND_PORT)->port);

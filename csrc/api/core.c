@@ -11,12 +11,17 @@
 #include "api/records.h"
 #include "api/run.h"
 #include "api/serve_options.h"
+#include "encode/vitals.h"
+#include "base/definition.h"
 #include "hook/got.h"
 #include "hook/hooks.h"
 #include "http/address.h"
+#include "http/callers.h"
 #include "http/registry.h"
 #include "http/server.h"
+#include "http/vars.h"
 #include "sampler/cpu.h"
+#include "vars/published.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -42,6 +47,7 @@ static int serve(const char *addr)
 {
     struct reason why = {0};
     int state = enter();
+    callers_need();
     return leave(state, server_start(SERVER_INSIDE, addr ? addr : DEFAULT_ADDRESS, &why), &why);
 }
 
@@ -50,6 +56,7 @@ static int serve_with(const struct cprof_serve_options *options)
     struct cprof_serve_options known;
     struct reason why = {0};
     int state = enter();
+    callers_need();
     enum status status = serve_options_read(options, &known, &why);
     if (status)
         return leave(state, status, &why);
@@ -66,6 +73,7 @@ static int serve_outside(const struct cprof_outside *wanted)
 {
     struct reason why = {0};
     int state = enter();
+    callers_need();
     return leave(state, outside_serve(wanted, wanted->http, &why), &why);
 }
 
@@ -168,6 +176,19 @@ static int write_dump(int dump, int out, int add, const char *program_link)
     return last_error_keep(run_write_dump(dump, out, add, program_link, &why), &why);
 }
 
+static int vars_publish(const char *name, size_t n, struct var *v)
+{
+    struct reason why = {0};
+    return last_error_keep(published_add(name, n, v, &why), &why);
+}
+
+static int fail(int code, const char *sentence)
+{
+    struct reason why;
+    status_because(&why, (enum status)code, "%s", sentence);
+    return last_error_keep((enum status)code, &why);
+}
+
 static const char *version(void)
 {
     return CPROF_VERSION;
@@ -176,6 +197,15 @@ static const char *version(void)
 static void go_quiet(void)
 {
     quiet_go();
+}
+
+/* What C code has published, and will: see door/vars.c. */
+static void join_front(void)
+{
+    void *at = definition_of(CPROF_FRONT_SYMBOL, NULL);
+    void (*join)(uint32_t, const struct cprof_core *) = (void (*)(uint32_t, const struct cprof_core *))(uintptr_t)at;
+    if (join)
+        join(CPROF_CORE_ABI, cprof_core_table(CPROF_CORE_ABI));
 }
 
 __attribute__((constructor)) static void start(void)
@@ -190,6 +220,9 @@ __attribute__((constructor)) static void start(void)
     if (hz)
         set_cpu_hz(atoi(hz));
     registry_set_version(CPROF_VERSION);
+    vitals_set_version(CPROF_VERSION);
+    vars_init();
+    join_front();
 }
 
 __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table(uint32_t abi)
@@ -216,6 +249,9 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .route = embedded_route,
         .run = run,
         .write_dump = write_dump,
+        .vars_publish = vars_publish,
+        .vars_call = callers_want,
+        .fail = fail,
         .last_error = last_error,
         .version = version,
     };

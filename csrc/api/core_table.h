@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CPROF_CORE_ABI    5u /* raised with every change of this file */
+#define CPROF_CORE_ABI    6u /* raised with every change of this file */
 #define CPROF_CORE_SYMBOL "cprof_core_table"
 #define CPROF_CORE_NAME   "libcprof_core.so"
 
@@ -20,6 +20,7 @@ struct cprof_http_request;
 struct cprof_http_response;
 struct cprof_record;
 struct cprof_serve_options;
+struct var;
 
 /* A server that is asked for from outside the program, in the words of the environment; NULL for what is not said. */
 struct cprof_outside {
@@ -84,11 +85,23 @@ struct cprof_core {
     /* For the program that it starts in the end: see api/run.h. */
     int (*write_dump)(int dump, int out, int add, const char *program_link);
 
+    /* For what the front has been given to publish (vars/published.h): v is served from now on. */
+    int (*vars_publish)(const char *name, size_t n, struct var *v);
+    /* There are function variables: whoever calls this is a thread of the program's, and is what theirs is to be like.
+     */
+    void (*vars_call)(void);
+    /* Remembers for last_error; returns code. */
+    int (*fail)(int code, const char *sentence);
+
     const char *(*last_error)(void);
     const char *(*version)(void);
 };
 
 /* NULL where abi is not CPROF_CORE_ABI. */
 const struct cprof_core *cprof_core_table(uint32_t abi);
+
+/* Of the front, which is found in memory: the core says that it is there. The core may be opened by another door. */
+#define CPROF_FRONT_SYMBOL "cprof_front_join"
+void cprof_front_join(uint32_t abi, const struct cprof_core *core);
 
 #endif

@@ -27,6 +27,7 @@
 #define CPROF_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define CPROF_VERSION "0.1.0"
 
@@ -39,7 +40,7 @@ enum cprof_status {
     CPROF_ERR_NOMEM = -1,
     CPROF_ERR_INVALID = -2,   /* an argument is out of its range */
     CPROF_ERR_BUSY = -3,      /* already running */
-    CPROF_ERR_IN_USE = -4,    /* the address is taken by another socket */
+    CPROF_ERR_IN_USE = -4,    /* the address is taken by another socket, the name by another variable */
     CPROF_ERR_ADDRESS = -5,   /* the address cannot be read or does not resolve */
     CPROF_ERR_DENIED = -6,    /* not allowed: beyond loopback, or by the kernel */
     CPROF_ERR_SYSTEM = -7,    /* the kernel refused */
@@ -152,6 +153,58 @@ int cprof_route(const char *path,
 int cprof_http_set(struct cprof_http_response *res, const char *name, const char *value);
 int cprof_http_write(struct cprof_http_response *res, const void *bytes, size_t n);
 
+/*
+ * Variables, for /debug/vars (JSON, as Go's expvar) and /debug/metrics (OpenMetrics). They need no server and no core:
+ * publishing and counting are data of the program's own, at any time, in constructors too, whatever CPROF_DISABLE says.
+ * Adding and setting take no lock and wait for nobody.
+ *
+ * A variable that cannot be made is NULL, which every function takes and does nothing with, as with a variable of
+ * another kind. A name is published once: a second time is NULL or CPROF_ERR_IN_USE, and cprof_last_error() says
+ * `Reuse of exported var name: NAME`. `cmdline`, `memstats` and `cprof` are taken from the start. With the name NULL a
+ * variable is made for a map, or to be published later. Names, keys and texts may be any bytes; what is not UTF-8 shows
+ * as U+FFFD.
+ */
+struct cprof_var;
+
+struct cprof_var *cprof_int_new(const char *name);
+void cprof_int_add(struct cprof_var *v, int64_t delta);
+void cprof_int_set(struct cprof_var *v, int64_t value);
+int64_t cprof_int_value(const struct cprof_var *v);
+
+struct cprof_var *cprof_float_new(const char *name);
+void cprof_float_add(struct cprof_var *v, double delta);
+void cprof_float_set(struct cprof_var *v, double value);
+double cprof_float_value(const struct cprof_var *v);
+
+struct cprof_var *cprof_string_new(const char *name);
+int cprof_string_set(struct cprof_var *v, const char *text);
+
+/* Copies at most room - 1 bytes and a NUL; returns how long the text is. */
+size_t cprof_string_value(const struct cprof_var *v, char *text, size_t room);
+
+/* The number under key is made by the first addition; nothing happens to what is of another kind. */
+struct cprof_var *cprof_map_new(const char *name);
+int cprof_map_add(struct cprof_var *map, const char *key, int64_t delta);
+int cprof_map_add_float(struct cprof_var *map, const char *key, double delta);
+int cprof_map_set(struct cprof_var *map, const char *key, struct cprof_var *v); /* NULL: shows as null */
+struct cprof_var *cprof_map_get(struct cprof_var *map, const char *key); /* to be given to cprof_var_free; or NULL */
+void cprof_map_delete(struct cprof_var *map, const char *key);
+void cprof_map_clear(struct cprof_var *map);
+
+/*
+ * A variable whose value fn writes when it is asked for: JSON, as snprintf writes text, at most room bytes with the
+ * NUL. It returns the length that the whole has (and is called again with more room), or a negative number: null, like
+ * what is not JSON. It is called on a thread of cprof's, never twice at once, and may take its time: who takes longer
+ * than two seconds is null until it returns.
+ */
+struct cprof_var *cprof_func_new(const char *name, int (*fn)(void *arg, char *json, size_t room), void *arg);
+
+/* Publishes what was made without a name; under several names, if you like. It stays for good. */
+int cprof_publish(const char *name, struct cprof_var *v);
+
+/* You will not use v any more. It lives on where it is published or in a map. */
+void cprof_var_free(struct cprof_var *v);
+
 /* What the last failure in this process was, in one sentence; "" when there was none. Never NULL. */
 const char *cprof_last_error(void);
 
@@ -244,6 +297,124 @@ static inline int cprof_http_write(struct cprof_http_response *res, const void *
     (void)bytes;
     (void)n;
     return CPROF_OK;
+}
+struct cprof_var;
+static inline struct cprof_var *cprof_int_new(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+static inline void cprof_int_add(struct cprof_var *v, int64_t delta)
+{
+    (void)v;
+    (void)delta;
+}
+static inline void cprof_int_set(struct cprof_var *v, int64_t value)
+{
+    (void)v;
+    (void)value;
+}
+static inline int64_t cprof_int_value(const struct cprof_var *v)
+{
+    (void)v;
+    return 0;
+}
+static inline struct cprof_var *cprof_float_new(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+static inline void cprof_float_add(struct cprof_var *v, double delta)
+{
+    (void)v;
+    (void)delta;
+}
+static inline void cprof_float_set(struct cprof_var *v, double value)
+{
+    (void)v;
+    (void)value;
+}
+static inline double cprof_float_value(const struct cprof_var *v)
+{
+    (void)v;
+    return 0;
+}
+static inline struct cprof_var *cprof_string_new(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+static inline int cprof_string_set(struct cprof_var *v, const char *text)
+{
+    (void)v;
+    (void)text;
+    return CPROF_OK;
+}
+static inline size_t cprof_string_value(const struct cprof_var *v, char *text, size_t room)
+{
+    (void)v;
+    if (room)
+        *text = 0;
+    return 0;
+}
+static inline struct cprof_var *cprof_map_new(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+static inline int cprof_map_add(struct cprof_var *map, const char *key, int64_t delta)
+{
+    (void)map;
+    (void)key;
+    (void)delta;
+    return CPROF_OK;
+}
+static inline int cprof_map_add_float(struct cprof_var *map, const char *key, double delta)
+{
+    (void)map;
+    (void)key;
+    (void)delta;
+    return CPROF_OK;
+}
+static inline int cprof_map_set(struct cprof_var *map, const char *key, struct cprof_var *v)
+{
+    (void)map;
+    (void)key;
+    (void)v;
+    return CPROF_OK;
+}
+static inline struct cprof_var *cprof_map_get(struct cprof_var *map, const char *key)
+{
+    (void)map;
+    (void)key;
+    return NULL;
+}
+static inline void cprof_map_delete(struct cprof_var *map, const char *key)
+{
+    (void)map;
+    (void)key;
+}
+static inline void cprof_map_clear(struct cprof_var *map)
+{
+    (void)map;
+}
+static inline struct cprof_var *cprof_func_new(const char *name, int (*fn)(void *arg, char *json, size_t room),
+                                               void *arg)
+{
+    (void)name;
+    (void)fn;
+    (void)arg;
+    return NULL;
+}
+static inline int cprof_publish(const char *name, struct cprof_var *v)
+{
+    (void)name;
+    (void)v;
+    return CPROF_OK;
+}
+static inline void cprof_var_free(struct cprof_var *v)
+{
+    (void)v;
 }
 static inline const char *cprof_last_error(void)
 {

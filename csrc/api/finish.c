@@ -15,7 +15,7 @@ static void finish_thread(void *arg)
 {
     struct finish *f = arg;
     thread_own_descriptors();
-    f->status = capture_finish(f->capture, f->out, &f->why);
+    f->status = capture_finish(f->capture, NAMING_WITH, f->out, &f->why);
     /* After the store the caller's stack frame may be gone: the wake is by address only. */
     atomic_store(&f->done, 1);
     lock_wake_word(&f->done);

@@ -2,6 +2,7 @@
 
 #include "base/thread.h"
 #include "http/address.h"
+#include "http/callers.h"
 #include "http/server.h"
 #include "sampler/cpu.h"
 
@@ -17,6 +18,7 @@ static char served[SIDES][ADDRESS_ROOM]; /* while resting; "": not */
 bool quiet_go(void)
 {
     cpu_go_quiet();
+    callers_rest();
     server_stop_all();
     return thread_wait_for_none(PATIENCE_NS);
 }
@@ -32,6 +34,7 @@ void quiet_rest(void)
 void quiet_resume(void)
 {
     cpu_go_on();
+    callers_resume();
     for (int side = 0; side < SIDES; side++)
         if (served[side][0])
             server_start_again((enum server_side)side, served[side], &(struct reason){0});

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 enum lock_rank {
+    LOCK_VARS = 0,  /* vars/grace: taken with none of ours held, on memory that fork zeroes */
     LOCK_ALONE = 1, /* hook/alone: while the host makes a call for which ours go */
     LOCK_API,       /* a public call that starts or stops something */
     LOCK_SERVER,    /* http/server: the one server of the process */

@@ -1,5 +1,6 @@
 #include "base/slab.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
@@ -12,16 +13,28 @@ struct slab_chunk {
     _Alignas(max_align_t) unsigned char room[];
 };
 
+static _Atomic size_t held_bytes;
+
 void *slab_pages(size_t n)
 {
     void *pages = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return pages == MAP_FAILED ? NULL : pages;
+    if (pages == MAP_FAILED)
+        return NULL;
+    atomic_fetch_add_explicit(&held_bytes, n, memory_order_relaxed);
+    return pages;
 }
 
 void slab_pages_free(void *pages, size_t n)
 {
-    if (pages)
-        munmap(pages, n);
+    if (!pages)
+        return;
+    munmap(pages, n);
+    atomic_fetch_sub_explicit(&held_bytes, n, memory_order_relaxed);
+}
+
+size_t slab_held_bytes(void)
+{
+    return atomic_load_explicit(&held_bytes, memory_order_relaxed);
 }
 
 static size_t room_of(const struct slab_chunk *c)
@@ -55,7 +68,7 @@ void slab_fini(struct slab *s)
 {
     for (struct slab_chunk *c = s->chunks, *next; c; c = next) {
         next = c->next;
-        munmap(c, c->bytes);
+        slab_pages_free(c, c->bytes);
     }
     *s = (struct slab){0};
 }

@@ -25,4 +25,7 @@ void slab_fini(struct slab *s);
 void *slab_pages(size_t n);
 void slab_pages_free(void *pages, size_t n);
 
+/* What all slabs and pages of the process hold now. Any context. */
+size_t slab_held_bytes(void);
+
 #endif

@@ -12,7 +12,7 @@ enum status {
     STATUS_NOMEM = -1,
     STATUS_INVALID = -2,   /* an argument is out of its range */
     STATUS_BUSY = -3,      /* already running */
-    STATUS_IN_USE = -4,    /* the address is taken by another socket */
+    STATUS_IN_USE = -4,    /* the address is taken by another socket, the name by another variable */
     STATUS_ADDRESS = -5,   /* the address cannot be read or does not resolve */
     STATUS_DENIED = -6,    /* policy or the kernel's permissions forbid it */
     STATUS_SYSTEM = -7,    /* the kernel refused; the reason has errno's text */

@@ -193,6 +193,14 @@ bool thread_is_ours(pid_t tid)
     return false;
 }
 
+unsigned thread_ours_count(void)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < MAX_OURS; i++)
+        n += atomic_load_explicit(&ours[i], memory_order_relaxed) != 0;
+    return n;
+}
+
 static bool some_exist(const _Atomic pid_t *tids)
 {
     for (size_t i = 0; i < MAX_OURS; i++) {

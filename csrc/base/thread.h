@@ -23,6 +23,9 @@ bool thread_own_descriptors(void);
 /* Is tid one of ours? Any thread. */
 bool thread_is_ours(pid_t tid);
 
+/* How many of ours there are. Any thread. */
+unsigned thread_ours_count(void);
+
 /* Waits until no thread of ours exists, for so long at most; they have been told to end. False: some still do. */
 bool thread_wait_for_none(int64_t within_ns);
 

@@ -7,6 +7,7 @@
 #include "api/cprof.h"
 #include "base/say.h"
 #include "door/open.h"
+#include "door/vars.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +121,9 @@ PUBLIC const char *cprof_last_error(void)
     const struct cprof_core *c = open_core_if_open();
     if (c)
         return c->last_error();
-    return open_error()[0] || !open_is_disabled() ? open_error() : "switched off by CPROF_DISABLE";
+    if (open_error()[0] || vars_last_error()[0])
+        return open_error()[0] ? open_error() : vars_last_error();
+    return open_is_disabled() ? "switched off by CPROF_DISABLE" : "";
 }
 
 PUBLIC const char *cprof_version(void)

@@ -64,13 +64,15 @@ static struct cpu_facts facts_of(const struct capture *c)
     return (struct cpu_facts){
         .started_ns = c->started_ns,
         .duration_ns = clock_ns(CLOCK_MONOTONIC) - c->started_mono_ns,
+        .names = NAMING_WITH,
     };
 }
 
-enum status capture_finish(struct capture *c, struct buf *out, struct reason *why)
+enum status capture_finish(struct capture *c, enum naming_names names, struct buf *out, struct reason *why)
 {
     struct model m;
     struct cpu_facts facts = facts_of(c);
+    facts.names = names;
     cpu_window_close(c->window, &facts.stats);
     enum status status = model_init(&m);
     if (status)

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/status.h"
+#include "encode/naming.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +19,7 @@ struct capture;
 enum status capture_start(uint32_t hz, struct capture **out, struct reason *why);
 
 /* Ends the window, appends the profile to out. Frees c whatever happens. */
-enum status capture_finish(struct capture *c, struct buf *out, struct reason *why);
+enum status capture_finish(struct capture *c, enum naming_names names, struct buf *out, struct reason *why);
 
 /* Writes what was captured until now, raw, to fd (a file of ours that can be written at any offset); the capture then
  * begins anew. Any context, a signal handler or a helper that shares our memory included; host_ns: cpu_host_ns(),

@@ -80,7 +80,7 @@ enum status cpu_profile_fill(const struct cpu_facts *facts, const struct collect
 {
     const struct cpu_stats *stats = &facts->stats;
     struct naming naming;
-    enum status status = naming_open(&naming, process, why);
+    enum status status = naming_open(&naming, process, (enum naming_names)facts->names, why);
     if (status)
         return status;
     if ((status = model_add_type(m, "samples", "count")) || (status = model_add_type(m, "cpu", "nanoseconds")) ||

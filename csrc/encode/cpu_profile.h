@@ -17,6 +17,7 @@
 struct cpu_facts {
     int64_t started_ns; /* wall clock */
     int64_t duration_ns;
+    int32_t names; /* enum naming_names */
     struct cpu_stats stats;
 };
 

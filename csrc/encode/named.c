@@ -1,6 +1,5 @@
 #include "encode/named.h"
 
-#include "encode/naming.h"
 #include "encode/pprof.h"
 #include "encode/text.h"
 #include "encode/threads_profile.h"
@@ -202,10 +201,10 @@ static enum status build(const struct named *p, const struct naming *naming, str
     return status;
 }
 
-enum status named_model(const struct named *p, struct model *m, struct reason *why)
+enum status named_model(const struct named *p, enum naming_names names, struct model *m, struct reason *why)
 {
     struct naming naming;
-    enum status status = naming_open(&naming, &process_self, why);
+    enum status status = naming_open(&naming, &process_self, names, why);
     if (status)
         return status;
     status = build(p, &naming, m, why);
@@ -253,10 +252,11 @@ static enum status write_as(const struct named *p, int64_t debug, const struct n
     return status ? status : out->failed ? STATUS_NOMEM : STATUS_OK;
 }
 
-enum status named_write(const struct named *p, int64_t debug, struct buf *out, struct reason *why)
+enum status named_write(const struct named *p, int64_t debug, enum naming_names names, struct buf *out,
+                        struct reason *why)
 {
     struct naming naming;
-    enum status status = naming_open(&naming, &process_self, why);
+    enum status status = naming_open(&naming, &process_self, names, why);
     if (status)
         return status;
     status = write_as(p, debug, &naming, out, why);

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/status.h"
+#include "encode/naming.h"
 #include "profile/model.h"
 
 #include <stdbool.h>
@@ -37,12 +38,13 @@ bool named_at(size_t i, struct named *out);
 uint64_t named_count(const struct named *p);
 
 /* A snapshot: m is initialised here and valid only on STATUS_OK. */
-enum status named_model(const struct named *p, struct model *m, struct reason *why);
+enum status named_model(const struct named *p, enum naming_names names, struct model *m, struct reason *why);
 
 /* later - earlier, as `seconds=` gives it: both stay the caller's. */
 enum status named_delta(const struct model *earlier, const struct model *later, struct model *m, struct reason *why);
 
 /* debug: 0 a gzipped profile, else text; 2 and more differ from 1 for goroutine only. Appends to out. */
-enum status named_write(const struct named *p, int64_t debug, struct buf *out, struct reason *why);
+enum status named_write(const struct named *p, int64_t debug, enum naming_names names, struct buf *out,
+                        struct reason *why);
 
 #endif

@@ -9,14 +9,17 @@
 #include "profile/namer.h"
 #include "symbol/symbols.h"
 
+enum naming_names { NAMING_WITHOUT, NAMING_WITH };
+
 struct naming {
     struct maps maps;
     struct symbols *symbols;
     struct namer namer;
 };
 
-/* On failure nothing needs to be closed. process must outlive n. */
-enum status naming_open(struct naming *n, const struct process *process, struct reason *why);
+/* NAMING_WITHOUT: addresses stay without names, for whoever reads them to look up (build ids are there all the same).
+ * On failure nothing needs to be closed. process must outlive n. */
+enum status naming_open(struct naming *n, const struct process *process, enum naming_names names, struct reason *why);
 void naming_close(struct naming *n);
 
 #endif

@@ -401,7 +401,7 @@ static bool turn(void)
         return false;
     if (atomic_load(&asked_to_stop))
         return false;
-    given_up = !descriptor_intact(&wake_fd) || !doors_intact() || !peers_intact(ready == 0);
+    given_up = !alone && (!descriptor_intact(&wake_fd) || !doors_intact() || !peers_intact(ready == 0));
     if (given_up)
         return false;
     if (fds[0].revents) {

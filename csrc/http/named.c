@@ -10,6 +10,7 @@
 struct asked {
     struct named profile;
     int64_t debug, seconds;
+    enum naming_names names;
     bool has_earlier;
     struct model earlier;
 };
@@ -40,7 +41,7 @@ static void set_disposition(struct exchange *ex, const struct named *p, const ch
 static void take(struct exchange *ex)
 {
     struct asked *a = ex->data;
-    ex->status = named_write(&a->profile, a->debug, &ex->out, &ex->why);
+    ex->status = named_write(&a->profile, a->debug, a->names, &ex->out, &ex->why);
 }
 
 static void answer(struct exchange *ex)
@@ -59,7 +60,7 @@ static void answer(struct exchange *ex)
 static void take_earlier(struct exchange *ex)
 {
     struct asked *a = ex->data;
-    ex->status = named_model(&a->profile, &a->earlier, &ex->why);
+    ex->status = named_model(&a->profile, a->names, &a->earlier, &ex->why);
     a->has_earlier = ex->status == STATUS_OK;
 }
 
@@ -67,7 +68,7 @@ static void take_later(struct exchange *ex)
 {
     struct asked *a = ex->data;
     struct model later, delta;
-    ex->status = named_model(&a->profile, &later, &ex->why);
+    ex->status = named_model(&a->profile, a->names, &later, &ex->why);
     if (ex->status)
         return;
     ex->status = named_delta(&a->earlier, &later, &delta, &ex->why);
@@ -128,6 +129,7 @@ void named_serve(struct exchange *ex, const struct named *profile)
     }
     a->profile = *profile;
     a->debug = numbers_param(&ex->target, "debug");
+    a->names = numbers_names(&ex->target);
     ex->data = a;
     ex->drop = drop;
     if (numbers_given(&ex->target, "seconds", &a->seconds, &sound))

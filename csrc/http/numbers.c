@@ -33,6 +33,13 @@ bool numbers_given(const struct target *t, const char *key, int64_t *value, bool
     return given;
 }
 
+enum naming_names numbers_names(const struct target *t)
+{
+    int64_t value;
+    bool sound;
+    return numbers_given(t, "symbolize", &value, &sound) && sound && value == 0 ? NAMING_WITHOUT : NAMING_WITH;
+}
+
 int64_t numbers_param(const struct target *t, const char *key)
 {
     int64_t value;

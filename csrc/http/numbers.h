@@ -4,6 +4,7 @@
 #ifndef CPROF_HTTP_NUMBERS_H
 #define CPROF_HTTP_NUMBERS_H
 
+#include "encode/naming.h"
 #include "http/target.h"
 
 #include <stdbool.h>
@@ -18,5 +19,8 @@ int64_t numbers_param(const struct target *t, const char *key);
 
 /* Is the parameter there, and not empty? Its number as numbers_parse reads it. */
 bool numbers_given(const struct target *t, const char *key, int64_t *value, bool *sound);
+
+/* symbolize=0: whoever asks looks the names up by itself, at /debug/pprof/symbol or in the files. */
+enum naming_names numbers_names(const struct target *t);
 
 #endif

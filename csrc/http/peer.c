@@ -77,15 +77,18 @@ static void reset(struct peer *p)
     peer_drop(p);
 }
 
-/* A unix socket's file lets nobody else in; this holds too where its mode was changed. */
-static bool is_welcome(int fd)
+static bool is_unix_socket(int fd)
 {
-    struct ucred who;
     int domain;
     socklen_t n = sizeof domain;
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) || domain != AF_UNIX)
-        return true;
-    n = sizeof who;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 && domain == AF_UNIX;
+}
+
+/* A unix socket's file lets nobody else in; this holds too where its mode was changed. */
+static bool is_same_user(int fd)
+{
+    struct ucred who;
+    socklen_t n = sizeof who;
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == 0 || who.uid == geteuid());
 }
 
@@ -116,8 +119,9 @@ static void adopt(struct peer *p)
         p->fd = descriptor_of(bufferevent_getfd(bev));
         p->origin = origin_of(p->fd.fd);
         evhttp_connection_set_closecb(p->evcon, on_close, p);
+        p->local_user = is_unix_socket(p->fd.fd);
         peer_enter(p, PEER_READING);
-        if (is_welcome(p->fd.fd))
+        if (!p->local_user || is_same_user(p->fd.fd))
             gate_close(p);
         else
             peer_drop(p);
@@ -241,9 +245,7 @@ bool peer_is_last(const struct peer *p)
 
 bool peer_is_local_user(const struct peer *p)
 {
-    struct sockaddr_storage own = {0};
-    socklen_t n = sizeof own;
-    return p && getsockname(p->fd.fd, (struct sockaddr *)&own, &n) == 0 && own.ss_family == AF_UNIX;
+    return p && p->local_user;
 }
 
 struct peer *peer_of(struct evhttp_connection *evcon)

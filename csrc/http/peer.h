@@ -34,6 +34,7 @@ enum peer_phase { PEER_FREE, PEER_FRESH, PEER_READING, PEER_ANSWERING, PEER_WRIT
 
 struct peer {
     enum peer_phase phase;
+    bool local_user; /* came by a unix socket */
     struct bufferevent *bev;
     struct evhttp_connection *evcon;
     struct descriptor fd;

@@ -26,7 +26,7 @@ static void finish(struct exchange *ex)
 {
     struct capture *c = ex->data;
     ex->data = NULL;
-    ex->status = capture_finish(c, &ex->out, &ex->why);
+    ex->status = capture_finish(c, numbers_names(&ex->target), &ex->out, &ex->why);
     if (!ex->status && ex->out.failed)
         ex->status = STATUS_NOMEM;
 }

@@ -4,6 +4,7 @@
 #include "base/any/mask.h"
 #include "base/atfork.h"
 #include "base/lock.h"
+#include "base/slab.h"
 #include "base/thread.h"
 #include "hook/got.h"
 #include "sampler/modules.h"
@@ -67,6 +68,7 @@ static bool stolen;  /* somebody replaced our handler; timers are off until the 
 static uint32_t run; /* counts engine starts: ticks of an earlier one are not ours any more */
 static uint32_t default_hz = CPU_HZ_DEFAULT;
 static struct cpu_stats totals;
+static int64_t armed_host_ns; /* the host's CPU time when timers began to run */
 
 static _Atomic uint32_t wake_word; /* bumped to make the engine look again at once */
 
@@ -126,6 +128,8 @@ static uint32_t wanted_hz(void)
 
 static void disarm(void)
 {
+    if (armed)
+        totals.sampled_cpu_ns += cpu_host_ns() - armed_host_ns;
     tick_off();
     timers_stop(&timers);
     armed = false;
@@ -136,8 +140,10 @@ static void arm(uint32_t hz)
     uint32_t period_ns = (uint32_t)(NS_PER_S / hz);
     if (armed && timers.period_ns == period_ns)
         return;
-    if (!armed)
+    if (!armed) {
         run++;
+        armed_host_ns = cpu_host_ns();
+    }
     timers.run = run;
     tick_on(&ring, run, period_ns);
     timers_set_period(&timers, period_ns);
@@ -472,6 +478,10 @@ void cpu_stats(struct cpu_stats *out)
     out->hz = armed ? (uint32_t)(NS_PER_S / timers.period_ns) : 0;
     for (const struct cpu_window *w = windows; w; w = w->next)
         out->windows++;
+    out->asked_hz = windows ? wanted_hz() : 0;
+    out->set_hz = default_hz;
+    out->sampled_cpu_ns += armed ? cpu_host_ns() - armed_host_ns : 0;
+    out->bytes = slab_held_bytes() + modules_bytes() + (ring_ready ? (ring.mask + 1) * sizeof(struct ring_slot) : 0);
     out->stolen = stolen;
     lock_drop(&cpu_lock);
 }

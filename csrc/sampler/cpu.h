@@ -44,6 +44,10 @@ struct cpu_stats {
     uint32_t windows;         /* open now */
     int64_t process_cpu_ns;   /* CPU time of the host's threads in the window: what the ticks should add up to */
     int64_t uncovered_cpu_ns; /* of it, used by threads before they had a timer */
+    int64_t sampled_cpu_ns;   /* CPU time of the host's threads while timers ran, since the start of the process */
+    uint64_t bytes;           /* memory of the sampler: ring, tables of unwind rows, stacks collected, timers */
+    uint32_t asked_hz;        /* the highest rate that an open window asked for, 0 without one */
+    uint32_t set_hz;          /* the rate of windows that name none */
     int stolen;               /* the host replaced our SIGPROF handler while we ran */
 };
 

@@ -8,6 +8,7 @@
 
 #include <elf.h>
 #include <link.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,8 @@ struct list {
 };
 
 static struct list loaded;
-static bool refreshing; /* a fork may see it set: then loaded may be half-written */
+static _Atomic size_t loaded_bytes; /* of its tables and the map, for modules_bytes */
+static bool refreshing;             /* a fork may see it set: then loaded may be half-written */
 
 /* Held while the loader is asked. A fork waits for it: the child would find the loader's own lock held by a thread that
  * it does not have. Nobody who holds it waits for anything but the loader. */
@@ -234,6 +236,19 @@ static struct rows_map *make_map(const struct list *l)
     return map;
 }
 
+static void count_bytes(void)
+{
+    size_t bytes = sizeof(struct rows_map);
+    for (size_t i = 0; i < loaded.n; i++)
+        bytes += sizeof(struct rows_module) + sizeof loaded.at[i] + loaded.at[i].n_rows * sizeof(struct row);
+    atomic_store(&loaded_bytes, bytes);
+}
+
+size_t modules_bytes(void)
+{
+    return atomic_load(&loaded_bytes);
+}
+
 static void free_retired(void)
 {
     if (!n_retired || !tick_quiet())
@@ -289,6 +304,7 @@ static bool refresh(void)
     retire(rows_publish(map), &now); // NOLINT(clang-analyzer-unix.Malloc): it is in force now, not leaked
     list_fini(&loaded);
     loaded = now;
+    count_bytes();
     free_retired();
     return true;
 }

@@ -69,8 +69,9 @@ enum status capture_start(uint32_t hz, struct capture **out, struct reason *why)
     return STATUS_OK;
 }
 
-enum status capture_finish(struct capture *c, struct buf *out, struct reason *why)
+enum status capture_finish(struct capture *c, enum naming_names names, struct buf *out, struct reason *why)
 {
+    (void)names;
     finishing++;
     while (finish_waits)
         usleep(1000);

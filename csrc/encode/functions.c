@@ -1,0 +1,180 @@
+#include "encode/functions.h"
+
+#include "encode/expvar.h"
+#include "encode/json.h"
+#include "vars/published.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIRST_ROOM 512
+#define MAX_BYTES  ((size_t)16 << 20)
+#define MAX_CALLS  4 /* a value that grows each time it is looked at */
+
+struct result {
+    struct var *v;
+    struct buf json; /* whoever calls; others when done is set */
+    _Atomic bool done;
+};
+
+struct functions {
+    _Atomic uint32_t refs;
+    size_t n, cap;
+    bool failed;
+    _Atomic bool done;
+    struct result *at; /* by address of the variable */
+};
+
+static void add(struct functions *f, struct var *v)
+{
+    if (f->n == f->cap) {
+        size_t cap = f->cap ? f->cap * 2 : 16;
+        struct result *grown = realloc(f->at, cap * sizeof *grown);
+        if (!grown) {
+            f->failed = true;
+            return;
+        }
+        f->at = grown;
+        f->cap = cap;
+    }
+    f->at[f->n++] = (struct result){.v = var_ref(v)};
+}
+
+static void collect(struct functions *f, struct var *v, int depth)
+{
+    struct map_order *own = NULL;
+    if (var_is(v, VAR_FUNC))
+        add(f, v);
+    if (!var_is(v, VAR_MAP) || !depth || f->n > EXPVAR_MAX_FUNCTIONS)
+        return;
+    unsigned cell = grace_enter(v->grace);
+    const struct map_order *order = map_sorted(v, &own);
+    for (size_t i = 0; order && i < order->n; i++)
+        collect(f, order->at[i]->value, depth - 1);
+    map_order_free(own);
+    grace_leave(v->grace, cell);
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const struct result *x = a, *y = b;
+    return ((uintptr_t)x->v > (uintptr_t)y->v) - ((uintptr_t)x->v < (uintptr_t)y->v);
+}
+
+/* One that is published twice is called once. */
+static void sort(struct functions *f)
+{
+    size_t kept = 0;
+    if (f->n)
+        qsort(f->at, f->n, sizeof f->at[0], by_address);
+    for (size_t i = 0; i < f->n; i++) {
+        if (kept && f->at[kept - 1].v == f->at[i].v)
+            var_drop(f->at[i].v);
+        else
+            f->at[kept++] = f->at[i];
+    }
+    f->n = kept;
+}
+
+struct functions *functions_collect(void)
+{
+    struct functions *f = calloc(1, sizeof *f);
+    if (!f)
+        return NULL;
+    f->refs = 1;
+    collect(f, published(), EXPVAR_DEPTH + 1);
+    sort(f);
+    if (f->failed) {
+        functions_drop(f);
+        return NULL;
+    }
+    return f;
+}
+
+struct functions *functions_ref(struct functions *f)
+{
+    atomic_fetch_add(&f->refs, 1);
+    return f;
+}
+
+void functions_drop(struct functions *f)
+{
+    if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
+        return;
+    for (size_t i = 0; i < f->n; i++) {
+        buf_fini(&f->at[i].json);
+        var_drop(f->at[i].v);
+    }
+    free(f->at);
+    free(f);
+}
+
+static bool write_value(const struct var *v, struct buf *out)
+{
+    size_t room = FIRST_ROOM;
+    for (int i = 0; i < MAX_CALLS && room <= MAX_BYTES; i++) {
+        char *to = buf_reserve(out, room);
+        int n = to ? v->function.call(v->function.arg, to, room) : -1;
+        if (n < 0)
+            return false;
+        if ((size_t)n < room) {
+            out->len = (size_t)n;
+            return true;
+        }
+        room = (size_t)n + 1;
+    }
+    return false;
+}
+
+/* White space around it would break the layout of one line for each name. */
+static void trim(struct buf *json)
+{
+    struct json_cursor c = {.at = json->data, .end = json->data + json->len};
+    while (c.end > c.at && (c.end[-1] == ' ' || c.end[-1] == '\n' || c.end[-1] == '\r' || c.end[-1] == '\t'))
+        c.end--;
+    json_blank(&c);
+    memmove(json->data, c.at, (size_t)(c.end - c.at));
+    json->len = (size_t)(c.end - c.at);
+}
+
+/* By the process id: a child of fork starts with nobody in any function. */
+static bool begin(struct var *v)
+{
+    int32_t self = getpid(), busy = atomic_load(&v->function.busy);
+    return busy != self && atomic_compare_exchange_strong(&v->function.busy, &busy, self);
+}
+
+static void call(struct result *r)
+{
+    if (!begin(r->v))
+        return;
+    if (write_value(r->v, &r->json) && json_is_valid(r->json.data, r->json.len))
+        trim(&r->json);
+    else
+        r->json.len = 0;
+    atomic_store(&r->v->function.busy, 0);
+}
+
+void functions_call(struct functions *f)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        call(&f->at[i]);
+        atomic_store_explicit(&f->at[i].done, true, memory_order_release);
+    }
+    atomic_store_explicit(&f->done, true, memory_order_release);
+}
+
+bool functions_done(const struct functions *f)
+{
+    return atomic_load_explicit(&f->done, memory_order_acquire);
+}
+
+const char *functions_result(const struct functions *f, const struct var *v, size_t *n)
+{
+    struct result key = {.v = (struct var *)(uintptr_t)v};
+    const struct result *r = f && f->n ? bsearch(&key, f->at, f->n, sizeof key, by_address) : NULL;
+    bool there = r && atomic_load_explicit(&r->done, memory_order_acquire) && r->json.len;
+    *n = there ? r->json.len : 4;
+    return there ? r->json.data : "null";
+}

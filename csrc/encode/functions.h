@@ -1,0 +1,30 @@
+/*
+ * The values of function variables, which may be slow, block, or never come back: asked for in a step of its own, on
+ * whatever thread can wait, before the document is written. One thread collects and calls; others may read results
+ * meanwhile, and have those that are there.
+ */
+#ifndef CPROF_ENCODE_FUNCTIONS_H
+#define CPROF_ENCODE_FUNCTIONS_H
+
+#include "base/buf.h"
+
+struct functions;
+struct var;
+
+/* All functions that are published, by themselves or in maps. With one reference; NULL: out of memory. */
+struct functions *functions_collect(void);
+
+struct functions *functions_ref(struct functions *f);
+void functions_drop(struct functions *f);
+
+/* Calls each in turn, but those that another round is in at the moment: no function is called twice at once. What it
+ * writes must be one valid JSON value, or it is null. */
+void functions_call(struct functions *f);
+
+/* All have been called. Any thread. */
+bool functions_done(const struct functions *f);
+
+/* What v wrote, "null" where it failed, and so far for those that have not been called to their end. */
+const char *functions_result(const struct functions *f, const struct var *v, size_t *n);
+
+#endif
