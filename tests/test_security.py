@@ -77,6 +77,7 @@ def token_file(tmp_path: Path) -> Path:
 def told(target: Running, words: str) -> tuple[int, str]:
     """What cprof_serve_with returned, and its sentence."""
     assert target.process.stdin
+    target.line("at ")
     before = target.stdout().count("\nat ")
     target.process.stdin.write(f"{words}\n".encode())
     target.process.stdin.flush()

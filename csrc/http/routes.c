@@ -101,6 +101,8 @@ void routes_serve_profile(struct exchange *ex, const char *name, size_t n)
         return;
     }
     exchange_set(ex, "X-Content-Type-Options", "nosniff");
+    if (!n || is_ui(name, n))
+        security_mark_page(ex);
     if (!n)
         index_serve(ex);
     else if (route)

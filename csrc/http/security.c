@@ -69,7 +69,9 @@ bool security_allows_host(const struct policy *policy, const char *host, size_t 
         return false;
     memcpy(name, host, n);
     name[n] = '\0';
-    return brackets ? is_literal(name) : is_literal(name) || is_localhost(name) || policy_names(policy, name);
+    if (brackets || is_literal(name))
+        return is_literal(name);
+    return name[strspn(name, POLICY_NAME_CHARS)] == '\0' && (is_localhost(name) || policy_names(policy, name));
 }
 
 static bool host_allowed(const struct exchange *ex, const struct policy *policy)
