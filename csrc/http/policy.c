@@ -32,7 +32,7 @@ static enum status read_hosts(const char *text, char out[POLICY_HOSTS_MAX + 1], 
         if (!*p)
             break;
     }
-    memcpy(out, text, strlen(text));
+    memcpy(out, text, strlen(text) + 1);
     return STATUS_OK;
 }
 
