@@ -137,6 +137,10 @@ $(BUILD)/obj/%.o: csrc/%.c | $(BUILD)/gen/profile.pb-c.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
+# The files that the target serves to browsers are taken in by the assembler.
+WEB = $(wildcard cprof/web/*.html cprof/web/*.css cprof/web/*.js)
+$(BUILD)/obj/http/webfiles.o: $(WEB)
+
 # The intercepted functions once more, under libc's own names: see csrc/hook/entries.h.
 $(BUILD)/obj/door/entries.o: csrc/hook/entries.c
 	@mkdir -p $(@D)
@@ -192,7 +196,7 @@ ctest: ctest-build
 
 # --- .venv --------------------------------------------------------------------------------------------------------
 
-PY_SRC = setup.py pyproject.toml $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch] csrc/api/*.in csrc/encode/*.proto)
+PY_SRC = setup.py pyproject.toml $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch] csrc/api/*.in csrc/encode/*.proto cprof/web/*.[hcj]*)
 
 .venv/bin/pip:
 	@.ci/install build python

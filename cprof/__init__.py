@@ -16,6 +16,13 @@ Or take a profile of a part of it, without a server:
 ...     work()
 >>> r.profile.save("work.pb.gz")                            # doctest: +SKIP
 
+Or look at what is there now, and count what the program itself opens and closes:
+
+>>> print(cprof.snapshot("thread").top())                   # doctest: +SKIP
+>>> connections = cprof.CustomProfile("connections")        # doctest: +SKIP
+>>> with connections.track(conn):                           # doctest: +SKIP
+...     use(conn)
+
 Take one from another running program, or read it from a file:
 
 >>> p = cprof.fetch("127.0.0.1:6060", "cpu", seconds=5)     # doctest: +SKIP
@@ -56,6 +63,7 @@ from cprof._version import __version__ as __version__
 
 TYPE_CHECKING = False  # as type checkers know it; importing typing would cost most of our import
 if TYPE_CHECKING:
+    from cprof._custom import CustomProfile as CustomProfile
     from cprof._diff import diff as diff
     from cprof._diff import merge as merge
     from cprof._errors import Error as Error
@@ -77,8 +85,10 @@ if TYPE_CHECKING:
     from cprof._report import Table as Table
     from cprof._server import Server as Server
     from cprof._server import serve as serve
+    from cprof._snapshot import snapshot as snapshot
 
 __all__ = [
+    "CustomProfile",
     "Error",
     "FetchError",
     "FlameGraph",
@@ -100,9 +110,11 @@ __all__ = [
     "merge",
     "record",
     "serve",
+    "snapshot",
 ]
 
 _HOME = {
+    "CustomProfile": "_custom",
     "Error": "_errors",
     "FetchError": "_errors",
     "FlameGraph": "_flame",
@@ -124,6 +136,7 @@ _HOME = {
     "merge": "_diff",
     "record": "_record",
     "serve": "_server",
+    "snapshot": "_snapshot",
 }
 
 

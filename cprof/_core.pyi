@@ -109,6 +109,18 @@ class Record:
     def data(self) -> bytes | None:
         """What stop returned, also where an interrupt kept its caller from getting it."""
 
+class CustomProfile:
+    """A profile of the program's own, of numbers."""
+
+    @staticmethod
+    def make(name: str) -> CustomProfile:
+        """CoreError("INVALID", ...) where the name is empty or taken."""
+    def add(self, number: int, skip: int, /) -> None:
+        """With the native stack of this thread; CoreError("INVALID", ...) where it is there."""
+    def remove(self, number: int, /) -> None:
+        """One that is not there is no error."""
+    def count(self) -> int: ...
+
 # The servers of this process: what is refused is a CoreError.
 
 def serve(
@@ -140,6 +152,10 @@ def serve_outside(
 
 def address_outside() -> str:
     """Where that one listens; "" when there is none."""
+
+def snapshot(kind: str, debug: int, /) -> bytes:
+    """A profile of this process by its name as it stands: gzipped profile.proto, or with debug
+    text."""
 
 def hand_over() -> None:
     """From now on that server's address goes to the child of a reloader that serves."""

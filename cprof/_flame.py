@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,7 @@ from cprof._names import base_name
 if TYPE_CHECKING:
     from cprof._profile import Profile
 
-DATA_MARK = "/*cprof:data*/"
-TITLE_MARK = "<!--cprof:title-->"
+MARK = re.compile(r"/\*cprof:(\w+)\*/|<!--cprof:(\w+)-->")
 FRAME_HEIGHT = 560
 
 
@@ -33,15 +33,16 @@ class FlameGraph:
     @cached_property
     def html(self) -> str:
         """The whole page: styles, script and data, no reference to anything outside it."""
-        from importlib import resources
-
         from cprof._flametree import make_data
 
-        data = make_data(self._profile, self._index, self.title)
-        template = resources.files("cprof").joinpath("web/flame.html").read_text("utf-8")
-        head, tail = template.split(DATA_MARK)
-        head = head.replace(TITLE_MARK, html.escape(self.title))
-        return head + embed(data) + tail
+        parts = {
+            "title": html.escape(self.title),
+            "style": web_file("theme.css") + web_file("flame.css"),
+            "body": web_file("flame.html"),
+            "data": embed(make_data(self._profile, self._index, self.title)),
+            "script": web_file("flame.js"),
+        }
+        return MARK.sub(lambda mark: parts[mark[1] or mark[2]], web_file("offline.html"))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the page to a file, whole or not at all."""
@@ -58,6 +59,13 @@ class FlameGraph:
 
     def __repr__(self) -> str:
         return f"<cprof.FlameGraph {self.title!r}>"
+
+
+def web_file(name: str) -> str:
+    """One of the parts that this page and the one a profiled program serves are made of."""
+    from importlib import resources
+
+    return resources.files("cprof").joinpath("web", name).read_text("utf-8")
 
 
 def embed(data: object) -> str:

@@ -1,7 +1,8 @@
 """What a test needs from the machine, asked for in one place.
 
 A missing tool is a visible skip, or a failure where the environment says it has to be there:
-CPROF_REQUIRE_GO=1, CPROF_REQUIRE_CHROMIUM=1, CPROF_REQUIRE_MATPLOTLIB=1, CPROF_REQUIRE_WRK=1.
+CPROF_REQUIRE_GO=1, CPROF_REQUIRE_CHROMIUM=1, CPROF_REQUIRE_W3M=1, CPROF_REQUIRE_WRK=1,
+CPROF_REQUIRE_MATPLOTLIB=1.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ def require_chromium() -> str:
 def require_wrk() -> str:
     """Makes as many requests as a server takes."""
     return _found("WRK", shutil.which("wrk") or "", "no wrk")
+
+
+def require_w3m() -> str:
+    """A browser for terminals."""
+    return _found("W3M", shutil.which("w3m") or "", "no w3m")
 
 
 def require_matplotlib() -> None:

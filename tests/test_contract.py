@@ -175,7 +175,10 @@ ROWS = [
         named(f"heap?debug={value}", "heap")
         for value in ("", "0", "x", "1.5", "0x1", "+1", "-0", "1e3")
     ),
-    *(text(f"heap?debug={v}", HEAP_TEXT) for v in ("1", "2", "-1", "%2B1", "9" * 30, "-" + "9" * 30)),
+    *(
+        text(f"heap?debug={v}", HEAP_TEXT)
+        for v in ("1", "2", "-1", "%2B1", "9" * 30, "-" + "9" * 30)
+    ),
     text("allocs?debug=1", HEAP_TEXT),
     text("block?debug=1", r"--- contention:\ncycles/second=\d+\n"),
     text("mutex?debug=1", r"--- mutex:\ncycles/second=\d+\nsampling period=\d+\n"),

@@ -50,7 +50,8 @@ HOOK_MAY_USE = {
 }
 DOOR_MAY_INCLUDE = {
     *("api/core_table.h", "api/cprof.h", "base/say.h"),
-    *("base/definition.h", "hook/entries.h", "hook/environment.h", "vars/published.h"),
+    *("base/any/here.h", "base/definition.h"),
+    *("hook/entries.h", "hook/environment.h", "vars/published.h"),
     *(f"door/{p.name}" for p in (CSRC / "door").glob("*.h")),
 }
 INTERCEPTED = {
@@ -76,7 +77,7 @@ def allowed(room: str, included: str) -> bool:
     if room == included or included.startswith(room + "/"):
         return True
     if room == "door":  # knows the core as a table of function pointers, and shares a few files
-        return included in {"api", "base", "hook", "vars"}
+        return included in {"api", "base", "base/any", "hook", "vars"}
     if room == "py":
         return included in ORDER
     if included not in ORDER:

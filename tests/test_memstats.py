@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import ROOT
+from conftest import Build, Start
+from harness import ROOT, Running
 from require import require_go
 
 GO_PROGRAM = """
@@ -146,3 +147,35 @@ def test_metrics_are_one_family_a_number(ours: Path) -> None:
         assert re.fullmatch(name + r" \d+(\.\d+)?", sample)
         families.append(family)
     assert len(set(families)) == len(families)
+
+
+@pytest.fixture
+def served(build: Build, start: Start) -> Running:
+    target = start(build("vars.c", flags=["-lm"]))
+    target.line("ready")
+    assert target.process.stdin
+    target.process.stdin.write(b"serve 127.0.0.1:0\n")
+    target.process.stdin.flush()
+    return target
+
+
+def test_it_is_served(served: Running, gos: Path) -> None:
+    document = json.loads(served.get("/debug/vars").body)
+    assert shape(document["memstats"]) == shape(json.loads(say(gos, "json")))
+    assert document["memstats"]["HeapAlloc"] > 0
+    assert document["cprof"]["threads"] >= 1 and document["cprof"]["threads_ours"] >= 2
+
+
+def test_a_heap_profile_ends_with_it(served: Running, gos: Path) -> None:
+    for kind in ("heap", "allocs"):
+        text = served.get(f"/debug/pprof/{kind}?debug=1").body.decode()
+        assert trailer(text) == trailer(say(gos, "heap"))
+
+
+def test_metrics_have_it_once_and_typed(served: Running) -> None:
+    text = served.get("/debug/metrics").body.decode()
+    families = re.findall(r"^# TYPE (\S+) ", text, re.M)
+    assert len(set(families)) == len(families) and text.endswith("\n# EOF\n")
+    assert "# TYPE cprof_memstats_heap_inuse_bytes gauge\n" in text
+    assert "\ncprof_memstats_gc_total 0\n" in text and "\ncprof_cpu_samples_total 0\n" in text
+    assert "\ncprof{" not in text and "\nmemstats{" not in text

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.openmetrics import parser
 
 from conftest import Build, Start
-from harness import DEADLINE_S, ROOT, Running, eventually, http, link_flags
+from harness import DEADLINE_S, ROOT, Running, cprof_command, eventually, http, link_flags
 
 # Of cprof itself; what they hold is tested elsewhere.
 BUILT_IN = ("cmdline", "cprof", "memstats")
@@ -82,7 +82,9 @@ def test_the_document_is_gos_to_the_byte(build: Build, start: Start) -> None:
     assert without_built_in(reply.body) == DOCUMENT
     whole = json.loads(reply.body)
     assert list(whole) == sorted(whole, key=lambda name: name.encode())
+    assert set(BUILT_IN) <= set(whole)
     assert whole["cmdline"][0].endswith("vars")
+    assert len(whole["memstats"]["PauseNs"]) == 256 and whole["cprof"]
 
 
 def test_a_name_is_published_once(build: Build, start: Start) -> None:
@@ -97,6 +99,22 @@ def test_a_name_is_published_once(build: Build, start: Start) -> None:
     assert ask(target, "int late") == "int refused: Reuse of exported var name: late"
     assert json.loads(target.get("/debug/vars").body)["late"] == ""
     assert without_built_in(target.get("/debug/vars").body).count(b'"int"') == 1
+
+
+@pytest.mark.parametrize("door", ["environment", "cprof run"])
+def test_whoever_opens_the_core_finds_them(door: str, build: Build, start: Start) -> None:
+    """What constructors have published before there was a core, and what comes later."""
+    program = build("vars.c", flags=["-lm"])
+    if door == "environment":
+        target = start(program, env={"CPROF_HTTP": "127.0.0.1:0"})
+    else:
+        target = start(Path(cprof_command()), "run", "--http", "127.0.0.1:0", "--", str(program))
+    target.line("ready")
+    ask(target, "int afterwards")
+    url = re.search(r"http://[\d.:]+", target.log.read_text() + target.stderr())
+    assert url
+    document = http(url.group() + "/debug/vars").body
+    assert without_built_in(document) == DOCUMENT.replace(b"{\n", b'{\n"afterwards": 0,\n', 1)
 
 
 def test_counting_loads_nothing(build: Build, start: Start) -> None:
@@ -161,7 +179,9 @@ def test_a_prometheus_parser_accepts_the_metrics(build: Build, start: Start) -> 
     reply = target.get("/debug/metrics")
     kind = "application/openmetrics-text; version=1.0.0; charset=utf-8"
     assert reply.headers["content-type"] == kind
-    families = {f.name: f for f in parser.text_string_to_metric_families(reply.body.decode())}
+    parse = parser.text_string_to_metric_families
+    found = parse(reply.body.decode())  # type: ignore[no-untyped-call]
+    families = {family.name: family for family in found}
     assert families["int"].type == "gauge"
     assert families["int"].samples[0].value == 2**63 - 1
     assert {s.labels["key"]: s.value for s in families["map"].samples} == {
@@ -171,6 +191,7 @@ def test_a_prometheus_parser_accepts_the_metrics(build: Build, start: Start) -> 
     assert families["string"].type == "info"
     assert families["string"].samples[0].labels["value"].startswith('" \\ \n')
     assert families["func"].samples[0].labels == {"key": "a"}
+    assert any(name.startswith("cprof_memstats_") for name in families), "cprof's own"
     assert {"float_one", "float_one_2", "string_info_"} <= set(families), "names stay different"
 
 

@@ -5,7 +5,9 @@
 #include "api/embedded.h"
 #include "api/enter.h"
 #include "api/last_error.h"
+#include "api/output.h"
 #include "api/outside.h"
+#include "api/profiles.h"
 #include "api/quiet.h"
 #include "api/recording.h"
 #include "api/records.h"
@@ -16,13 +18,15 @@
 #include "hook/got.h"
 #include "hook/hooks.h"
 #include "http/address.h"
-#include "http/callers.h"
+#include "http/call.h"
 #include "http/registry.h"
 #include "http/server.h"
 #include "http/vars.h"
 #include "sampler/cpu.h"
+#include "sampler/custom.h"
 #include "vars/published.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -47,7 +51,6 @@ static int serve(const char *addr)
 {
     struct reason why = {0};
     int state = enter();
-    callers_need();
     return leave(state, server_start(SERVER_INSIDE, addr ? addr : DEFAULT_ADDRESS, &why), &why);
 }
 
@@ -56,7 +59,6 @@ static int serve_with(const struct cprof_serve_options *options)
     struct cprof_serve_options known;
     struct reason why = {0};
     int state = enter();
-    callers_need();
     enum status status = serve_options_read(options, &known, &why);
     if (status)
         return leave(state, status, &why);
@@ -73,7 +75,6 @@ static int serve_outside(const struct cprof_outside *wanted)
 {
     struct reason why = {0};
     int state = enter();
-    callers_need();
     return leave(state, outside_serve(wanted, wanted->http, &why), &why);
 }
 
@@ -162,6 +163,69 @@ static void bytes_free(void *bytes)
     free(bytes);
 }
 
+static int profile_new(const char *name, struct cprof_profile **out)
+{
+    struct reason why = {0};
+    int state = enter();
+    return leave(state, profiles_new(name, out, &why), &why);
+}
+
+static struct cprof_profile *profile_lookup(const char *name)
+{
+    return profiles_lookup(name);
+}
+
+static int profile_add(struct cprof_profile *p, const void *value, int skip, const struct here *from)
+{
+    struct reason why = {0};
+    if (custom_is_quiet()) /* not even what enter() asks */
+        return last_error_keep(profiles_add(p, value, skip, from, &why), &why);
+    int state = enter();
+    return leave(state, profiles_add(p, value, skip, from, &why), &why);
+}
+
+static int profile_remove(struct cprof_profile *p, const void *value)
+{
+    if (custom_is_quiet())
+        return STATUS_OK;
+    int state = enter();
+    profiles_remove(p, value);
+    return leave(state, STATUS_OK, NULL);
+}
+
+static int profile_count(struct cprof_profile *p)
+{
+    uint64_t n = profiles_count(p);
+    return n < INT_MAX ? (int)n : INT_MAX;
+}
+
+static int snapshot(const char *kind, int debug, void **bytes, size_t *n)
+{
+    struct reason why = {0};
+    struct buf out = {0};
+    int state = enter();
+    enum status status = profiles_write(kind, debug, &out, &why);
+    if (status)
+        buf_fini(&out);
+    *bytes = out.data;
+    *n = out.len;
+    return leave(state, status, &why);
+}
+
+static int write_profile(const char *kind, int fd, int debug)
+{
+    struct reason why = {0};
+    struct buf out = {0};
+    int state = enter();
+    enum status status = output_check(fd, &why);
+    if (!status)
+        status = profiles_write(kind, debug, &out, &why);
+    if (!status)
+        status = output_write(fd, &out, &why);
+    buf_fini(&out);
+    return leave(state, status, &why);
+}
+
 static const struct hook_functions *run(const struct cprof_run *wanted, const struct hook_functions *next)
 {
     int state = enter();
@@ -196,6 +260,7 @@ static const char *version(void)
 
 static void go_quiet(void)
 {
+    custom_go_quiet();
     quiet_go();
 }
 
@@ -247,10 +312,17 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .http_set = embedded_set,
         .http_write = embedded_write,
         .route = embedded_route,
+        .profile_new = profile_new,
+        .profile_lookup = profile_lookup,
+        .profile_add = profile_add,
+        .profile_remove = profile_remove,
+        .profile_count = profile_count,
+        .write = write_profile,
+        .snapshot = snapshot,
         .run = run,
         .write_dump = write_dump,
         .vars_publish = vars_publish,
-        .vars_call = callers_want,
+        .vars_call = call_want,
         .fail = fail,
         .last_error = last_error,
         .version = version,

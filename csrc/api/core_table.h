@@ -5,6 +5,7 @@
 #ifndef CPROF_API_CORE_TABLE_H
 #define CPROF_API_CORE_TABLE_H
 
+#include "base/any/here.h"
 #include "hook/next.h"
 
 #include <stddef.h>
@@ -18,6 +19,7 @@
 
 struct cprof_http_request;
 struct cprof_http_response;
+struct cprof_profile;
 struct cprof_record;
 struct cprof_serve_options;
 struct var;
@@ -79,6 +81,17 @@ struct cprof_core {
     int (*route)(const char *path,
                  int (*fn)(const struct cprof_http_request *req, struct cprof_http_response *res, void *arg),
                  void *arg);
+
+    /* from: where skip = 0 begins. */
+    int (*profile_new)(const char *name, struct cprof_profile **out);
+    struct cprof_profile *(*profile_lookup)(const char *name);
+    int (*profile_add)(struct cprof_profile *p, const void *value, int skip, const struct here *from);
+    int (*profile_remove)(struct cprof_profile *p, const void *value);
+    int (*profile_count)(struct cprof_profile *p);
+
+    /* A profile by its name as it stands, to a descriptor and into memory (bytes_free). */
+    int (*write)(const char *kind, int fd, int debug);
+    int (*snapshot)(const char *kind, int debug, void **bytes, size_t *n);
 
     /* For the preload stub. next: whom intercepted calls go on to, for ever. Returns the functions that take them. */
     const struct hook_functions *(*run)(const struct cprof_run *run, const struct hook_functions *next);

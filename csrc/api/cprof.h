@@ -205,6 +205,42 @@ int cprof_publish(const char *name, struct cprof_var *v);
 /* You will not use v any more. It lives on where it is published or in a map. */
 void cprof_var_free(struct cprof_var *v);
 
+/*
+ * A profile as it stands, to fd: "heap", "allocs", "block", "mutex", "goroutine" (or "thread"), "threadcreate", or one
+ * of the program's own. debug 0: a gzipped pprof profile; 1: text; 2: for "goroutine" a dump like Go's.
+ */
+int cprof_write(const char *kind, int fd, int debug);
+
+/*
+ * A profile of the program's own: which stacks have put the values that are in it there. For what is opened and closed:
+ *
+ *     static struct cprof_profile *connections;
+ *     connections = cprof_profile_new("connections");
+ *     cprof_profile_add(connections, c, 1);
+ *     cprof_profile_remove(connections, c);
+ *
+ * It is served as /debug/pprof/connections and lives as long as the process. NULL where the name is empty or taken,
+ * also by a profile that is built in; the calls below do nothing with NULL, so a program need not look.
+ */
+struct cprof_profile;
+struct cprof_profile *cprof_profile_new(const char *name);
+
+/* The profile of that name, a built-in one included; NULL where there is none. */
+struct cprof_profile *cprof_profile_lookup(const char *name);
+
+/*
+ * Adds a value, which is only compared, with the stack of the calling thread, 32 frames at most. skip says where that
+ * begins: 0 at cprof_profile_add itself, 1 at the function that calls it, 2 at its caller. CPROF_ERR_INVALID where the
+ * value is there already, or the profile is built in.
+ */
+int cprof_profile_add(struct cprof_profile *profile, const void *value, int skip);
+
+/* Takes a value out; one that is not there is no error. */
+int cprof_profile_remove(struct cprof_profile *profile, const void *value);
+
+/* How many values there are. */
+int cprof_profile_count(struct cprof_profile *profile);
+
 /* What the last failure in this process was, in one sentence; "" when there was none. Never NULL. */
 const char *cprof_last_error(void);
 
@@ -415,6 +451,42 @@ static inline int cprof_publish(const char *name, struct cprof_var *v)
 static inline void cprof_var_free(struct cprof_var *v)
 {
     (void)v;
+}
+static inline int cprof_write(const char *kind, int fd, int debug)
+{
+    (void)kind;
+    (void)fd;
+    (void)debug;
+    return CPROF_OK;
+}
+struct cprof_profile;
+static inline struct cprof_profile *cprof_profile_new(const char *name)
+{
+    (void)name;
+    return 0;
+}
+static inline struct cprof_profile *cprof_profile_lookup(const char *name)
+{
+    (void)name;
+    return 0;
+}
+static inline int cprof_profile_add(struct cprof_profile *profile, const void *value, int skip)
+{
+    (void)profile;
+    (void)value;
+    (void)skip;
+    return CPROF_OK;
+}
+static inline int cprof_profile_remove(struct cprof_profile *profile, const void *value)
+{
+    (void)profile;
+    (void)value;
+    return CPROF_OK;
+}
+static inline int cprof_profile_count(struct cprof_profile *profile)
+{
+    (void)profile;
+    return 0;
 }
 static inline const char *cprof_last_error(void)
 {

@@ -2,9 +2,10 @@
 
 #include "base/thread.h"
 #include "http/address.h"
-#include "http/callers.h"
+#include "http/call.h"
 #include "http/server.h"
 #include "sampler/cpu.h"
+#include "sampler/keeper.h"
 
 #include <stdint.h>
 
@@ -18,7 +19,8 @@ static char served[SIDES][ADDRESS_ROOM]; /* while resting; "": not */
 bool quiet_go(void)
 {
     cpu_go_quiet();
-    callers_rest();
+    call_rest();
+    keeper_rest();
     server_stop_all();
     return thread_wait_for_none(PATIENCE_NS);
 }
@@ -34,7 +36,8 @@ void quiet_rest(void)
 void quiet_resume(void)
 {
     cpu_go_on();
-    callers_resume();
+    call_resume();
+    keeper_go_on();
     for (int side = 0; side < SIDES; side++)
         if (served[side][0])
             server_start_again((enum server_side)side, served[side], &(struct reason){0});

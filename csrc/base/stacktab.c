@@ -75,8 +75,8 @@ static struct stack *insert(struct stacktab *t, uint64_t hash, uint32_t flags, c
     return s;
 }
 
-void stacktab_add(struct stacktab *t, uint32_t flags, const uint64_t *pc, uint32_t depth,
-                  const int64_t weight[STACKTAB_WEIGHTS])
+struct stack *stacktab_add(struct stacktab *t, uint32_t flags, const uint64_t *pc, uint32_t depth,
+                           const int64_t weight[STACKTAB_WEIGHTS])
 {
     uint64_t hash = hash_stack(flags, pc, depth);
     struct stack *s = t->buckets[hash & (t->n_buckets - 1)];
@@ -88,6 +88,7 @@ void stacktab_add(struct stacktab *t, uint32_t flags, const uint64_t *pc, uint32
     int64_t *sum = s ? s->weight : t->refused;
     for (size_t i = 0; i < STACKTAB_WEIGHTS; i++)
         sum[i] += weight[i];
+    return s;
 }
 
 enum status stacktab_each(const struct stacktab *t, enum status (*fn)(void *arg, const struct stack *s), void *arg)

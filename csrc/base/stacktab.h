@@ -42,9 +42,9 @@ void stacktab_fini(struct stacktab *t);
 /* Forgets all stacks. */
 void stacktab_clear(struct stacktab *t);
 
-/* Adds to the stack with these flags and pcs. */
-void stacktab_add(struct stacktab *t, uint32_t flags, const uint64_t *pc, uint32_t depth,
-                  const int64_t weight[STACKTAB_WEIGHTS]);
+/* Adds to the stack with these flags and pcs, and gives it; NULL: there is no room. */
+struct stack *stacktab_add(struct stacktab *t, uint32_t flags, const uint64_t *pc, uint32_t depth,
+                           const int64_t weight[STACKTAB_WEIGHTS]);
 
 /* Calls fn for each stack, in no order, until it returns something else than STATUS_OK, and returns that. */
 enum status stacktab_each(const struct stacktab *t, enum status (*fn)(void *arg, const struct stack *s), void *arg);

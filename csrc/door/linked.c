@@ -116,6 +116,49 @@ PUBLIC int cprof_http_write(struct cprof_http_response *res, const void *bytes, 
     return c ? c->http_write(res, bytes, n) : CPROF_ERR_INVALID;
 }
 
+PUBLIC int cprof_write(const char *kind, int fd, int debug)
+{
+    if (open_is_disabled())
+        return CPROF_ERR_DISABLED;
+    const struct cprof_core *c = open_core();
+    return c ? c->write(kind, fd, debug) : CPROF_ERR_NO_CORE;
+}
+
+PUBLIC struct cprof_profile *cprof_profile_new(const char *name)
+{
+    const struct cprof_core *c = open_is_disabled() ? NULL : open_core();
+    struct cprof_profile *p = NULL;
+    return c && c->profile_new(name, &p) == CPROF_OK ? p : NULL;
+}
+
+PUBLIC struct cprof_profile *cprof_profile_lookup(const char *name)
+{
+    const struct cprof_core *c = open_is_disabled() ? NULL : open_core();
+    return c ? c->profile_lookup(name) : NULL;
+}
+
+/* Of the next three every profile but NULL has come through here: the core is known, and nobody is asked for it, since
+ * they are called often and from anywhere. */
+PUBLIC __attribute__((noinline)) int cprof_profile_add(struct cprof_profile *p, const void *value, int skip)
+{
+    const struct cprof_core *c = open_core_known();
+    struct here here = {0};
+    HERE_NOW(&here);
+    return c ? c->profile_add(p, value, skip, &here) : CPROF_ERR_INVALID;
+}
+
+PUBLIC int cprof_profile_remove(struct cprof_profile *p, const void *value)
+{
+    const struct cprof_core *c = open_core_known();
+    return c ? c->profile_remove(p, value) : CPROF_OK;
+}
+
+PUBLIC int cprof_profile_count(struct cprof_profile *p)
+{
+    const struct cprof_core *c = open_core_known();
+    return c ? c->profile_count(p) : 0;
+}
+
 PUBLIC const char *cprof_last_error(void)
 {
     const struct cprof_core *c = open_core_if_open();

@@ -70,6 +70,11 @@ const struct cprof_core *open_core_if_open(void)
     return table;
 }
 
+const struct cprof_core *open_core_known(void)
+{
+    return atomic_load_explicit(&core, memory_order_acquire);
+}
+
 const char *open_error(void)
 {
     return error;

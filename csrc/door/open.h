@@ -12,6 +12,9 @@ const struct cprof_core *open_core(void);
 /* The core if it is open, by whatever door. */
 const struct cprof_core *open_core_if_open(void);
 
+/* The core if this door has opened it: one load, the loader is not asked. */
+const struct cprof_core *open_core_known(void);
+
 const char *open_error(void);
 
 /* CPROF_DISABLE. */

@@ -55,6 +55,15 @@ static void put_result(struct writer *w, const struct var *v)
     buf_put(w->out, json, n);
 }
 
+/* Empty where the kernel does not tell. */
+static void put_own(struct writer *w, const struct var *v)
+{
+    size_t before = w->out->len;
+    v->own.json(w->out);
+    if (w->out->len == before)
+        buf_puts(w->out, "null");
+}
+
 static void put_value(struct writer *w, struct var *v, int depth)
 {
     if (!v || !depth || w->out->len > EXPVAR_MAX_BYTES) {
@@ -67,7 +76,7 @@ static void put_value(struct writer *w, struct var *v, int depth)
     case VAR_STRING: put_string(w, v); break;
     case VAR_MAP: put_map(w, v, depth); break;
     case VAR_FUNC: put_result(w, v); break;
-    case VAR_OWN: v->write(w->out); break;
+    case VAR_OWN: put_own(w, v); break;
     }
 }
 

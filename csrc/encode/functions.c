@@ -1,16 +1,21 @@
 #include "encode/functions.h"
 
+#include "base/lock.h"
 #include "encode/expvar.h"
 #include "encode/json.h"
 #include "vars/published.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FIRST_ROOM 512
-#define MAX_BYTES  ((size_t)16 << 20)
-#define MAX_CALLS  4 /* a value that grows each time it is looked at */
+/* A function that has been gone for so long is not waited for any more. */
+#define HANGS_NS INT64_C(1000000000)
+
+#define MAX_BYTES ((size_t)16 << 20)
+#define MAX_CALLS 4 /* a value that grows each time it is looked at */
 
 struct result {
     struct var *v;
@@ -110,6 +115,13 @@ void functions_drop(struct functions *f)
     free(f);
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
 static bool write_value(const struct var *v, struct buf *out)
 {
     size_t room = FIRST_ROOM;
@@ -139,29 +151,43 @@ static void trim(struct buf *json)
 }
 
 /* By the process id: a child of fork starts with nobody in any function. */
-static bool begin(struct var *v)
+static bool begin(struct var *v, int64_t until_ns)
 {
-    int32_t self = getpid(), busy = atomic_load(&v->function.busy);
-    return busy != self && atomic_compare_exchange_strong(&v->function.busy, &busy, self);
+    for (uint32_t self = (uint32_t)getpid(), busy;;) {
+        busy = atomic_load(&v->function.busy);
+        if (busy != self && atomic_compare_exchange_strong(&v->function.busy, &busy, self)) {
+            atomic_store(&v->function.since_ns, now_ns());
+            return true;
+        }
+        int64_t hangs_ns = atomic_load(&v->function.since_ns) + HANGS_NS;
+        int64_t left = (hangs_ns < until_ns ? hangs_ns : until_ns) - now_ns();
+        if (left <= 0)
+            return false;
+        lock_wait_word(&v->function.busy, busy, left);
+    }
 }
 
-static void call(struct result *r)
+static void call(struct result *r, int64_t until_ns)
 {
-    if (!begin(r->v))
+    if (!begin(r->v, until_ns))
         return;
     if (write_value(r->v, &r->json) && json_is_valid(r->json.data, r->json.len))
         trim(&r->json);
     else
         r->json.len = 0;
+    atomic_store_explicit(&r->done, true, memory_order_release);
     atomic_store(&r->v->function.busy, 0);
+    lock_wake_word(&r->v->function.busy);
 }
 
-void functions_call(struct functions *f)
+void functions_call(struct functions *f, int64_t limit_ns)
 {
-    for (size_t i = 0; i < f->n; i++) {
-        call(&f->at[i]);
-        atomic_store_explicit(&f->at[i].done, true, memory_order_release);
-    }
+    int64_t until_ns = now_ns() + limit_ns;
+    for (size_t i = 0; i < f->n; i++)
+        call(&f->at[i], 0);
+    for (size_t i = 0; i < f->n; i++)
+        if (!atomic_load(&f->at[i].done))
+            call(&f->at[i], until_ns);
     atomic_store_explicit(&f->done, true, memory_order_release);
 }
 

@@ -8,6 +8,8 @@
 
 #include "base/buf.h"
 
+#include <stdint.h>
+
 struct functions;
 struct var;
 
@@ -17,9 +19,10 @@ struct functions *functions_collect(void);
 struct functions *functions_ref(struct functions *f);
 void functions_drop(struct functions *f);
 
-/* Calls each in turn, but those that another round is in at the moment: no function is called twice at once. What it
- * writes must be one valid JSON value, or it is null. */
-void functions_call(struct functions *f);
+/* Calls each in turn, and no function twice at once: one that another round is in is waited for when all the others
+ * have been called, but not beyond the limit, and not where it seems to hang. What it writes must be one valid JSON
+ * value, or it is null. */
+void functions_call(struct functions *f, int64_t limit_ns);
 
 /* All have been called. Any thread. */
 bool functions_done(const struct functions *f);

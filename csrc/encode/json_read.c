@@ -28,7 +28,7 @@ static int hex(char c)
 
 static bool check_escape(struct json_cursor *c)
 {
-    if (c->at == c->end || !memchr("\"\\/bfnrtu", *c->at, 9))
+    if (c->at == c->end || !*c->at || !strchr("\"\\/bfnrtu", *c->at))
         return false;
     if (*c->at++ != 'u')
         return true;

@@ -1,5 +1,7 @@
 #include "encode/named.h"
 
+#include "encode/custom_profile.h"
+#include "encode/memstats.h"
 #include "encode/pprof.h"
 #include "encode/text.h"
 #include "encode/threads_profile.h"
@@ -111,6 +113,14 @@ static const struct named_kind kinds[] = {
 
 #define N_KINDS (sizeof kinds / sizeof *kinds)
 
+/* Of all the program's own: "" stands for the profile's name. */
+static const struct named_kind custom_kind = {.name = "",
+                                              .description = "",
+                                              .types = {{"", "count"}},
+                                              .period_type = {"", "count"},
+                                              .period = 1,
+                                              .form = FORM_COUNTS};
+
 static const struct {
     const char *alias, *name;
 } aliases[] = {{"thread", "goroutine"}};
@@ -137,23 +147,59 @@ static bool find_kind(const char *name, size_t n, const char *as, struct named *
     return false;
 }
 
+static void describe_custom(struct custom *c, struct named *out)
+{
+    *out = (struct named){.kind = &custom_kind, .name = custom_name(c), .description = "", .custom = c};
+}
+
 bool named_find(const char *name, size_t n, struct named *out)
 {
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
         if (is(name, n, aliases[i].alias))
             return find_kind(aliases[i].name, strlen(aliases[i].name), aliases[i].alias, out);
-    return find_kind(name, n, NULL, out);
+    struct custom *c = custom_find(name, n);
+    if (c)
+        describe_custom(c, out);
+    return c || find_kind(name, n, NULL, out);
 }
 
+/* Both are in order; none is in both. */
 bool named_at(size_t i, struct named *out)
 {
-    if (i < N_KINDS)
-        describe(&kinds[i], kinds[i].name, out);
-    return i < N_KINDS;
+    size_t k = 0;
+    struct custom *c = custom_next(NULL);
+    for (;; i--) {
+        bool own = c && (k == N_KINDS || strcmp(custom_name(c), kinds[k].name) < 0);
+        if (!own && k == N_KINDS)
+            return false;
+        if (own)
+            describe_custom(c, out);
+        else
+            describe(&kinds[k], kinds[k].name, out);
+        if (!i)
+            return true;
+        if (own)
+            c = custom_next(c);
+        else
+            k++;
+    }
+}
+
+bool named_of(const void *kind, struct named *out)
+{
+    for (const struct named_kind *k = kinds; k < kinds + N_KINDS; k++) {
+        if (k == kind) {
+            describe(k, k->name, out);
+            return true;
+        }
+    }
+    return false;
 }
 
 uint64_t named_count(const struct named *p)
 {
+    if (p->custom)
+        return custom_count(p->custom);
     return p->kind->count ? p->kind->count() : 0;
 }
 
@@ -164,11 +210,17 @@ static int64_t wall_ns(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-static enum status add_head(const struct named_kind *k, struct model *m)
+static const char *or_own_name(const struct named *p, const char *text)
 {
-    enum status status = model_set_period(m, k->period_type.type, k->period_type.unit, k->period);
+    return *text ? text : p->name;
+}
+
+static enum status add_head(const struct named *p, struct model *m)
+{
+    const struct named_kind *k = p->kind;
+    enum status status = model_set_period(m, or_own_name(p, k->period_type.type), k->period_type.unit, k->period);
     for (size_t i = 0; i < MAX_TYPES && k->types[i].type && !status; i++)
-        status = model_add_type(m, k->types[i].type, k->types[i].unit);
+        status = model_add_type(m, or_own_name(p, k->types[i].type), k->types[i].unit);
     if (!status && k->default_type)
         status = strtab_intern(&m->strings, k->default_type, &m->default_sample_type);
     m->time_nanos = wall_ns();
@@ -178,11 +230,13 @@ static enum status add_head(const struct named_kind *k, struct model *m)
 static enum status fill(const struct named *p, const struct naming *naming, struct model *m, struct reason *why)
 {
     struct locator locator;
-    enum status status = add_head(p->kind, m);
+    enum status status = add_head(p, m);
     if (status)
         return status;
     status = locator_init(&locator, m, &naming->maps, &naming->namer);
-    if (!status && p->kind->fill)
+    if (!status && p->custom)
+        status = custom_profile_fill(p->custom, &locator);
+    else if (!status && p->kind->fill)
         status = p->kind->fill(&locator, why);
     if (!status)
         locator_flag_mappings(&locator);
@@ -228,8 +282,11 @@ enum status named_delta(const struct model *earlier, const struct model *later, 
 static void put_text(const struct named *p, const struct model *m, const struct namer *namer, struct buf *out)
 {
     switch (p->kind->form) {
-    case FORM_COUNTS: text_counts(p->kind->name, m, namer, out); break;
-    case FORM_HEAP: text_heap(m, namer, out); break;
+    case FORM_COUNTS: text_counts(or_own_name(p, p->kind->name), m, namer, out); break;
+    case FORM_HEAP:
+        text_heap(m, namer, out);
+        memstats_put_trailer(out);
+        break;
     case FORM_CONTENTION: text_contention("contention", m, 0, false, namer, out); break;
     case FORM_SAMPLED_CONTENTION: text_contention("mutex", m, 0, true, namer, out); break;
     }

@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "encode/naming.h"
 #include "profile/model.h"
+#include "sampler/custom.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,9 +24,9 @@ struct named {
     const struct named_kind *kind;
     const char *name; /* as it was asked for: "thread" is "goroutine" for people */
     const char *description;
-    bool has_delta; /* may two of them be subtracted? */
-    bool has_gc;    /* does gc=1 mean something? */
-    void *custom;   /* the program's own profile, or NULL */
+    bool has_delta;        /* may two of them be subtracted? */
+    bool has_gc;           /* does gc=1 mean something? */
+    struct custom *custom; /* the program's own profile, or NULL */
 };
 
 /* False where there is none of that name. */
@@ -33,6 +34,9 @@ bool named_find(const char *name, size_t n, struct named *out);
 
 /* The i-th by name, without aliases; false beyond the last. */
 bool named_at(size_t i, struct named *out);
+
+/* The built-in one of that kind; false where kind points to something else. */
+bool named_of(const void *kind, struct named *out);
 
 /* How many records there are, as the index shows them. Quick. */
 uint64_t named_count(const struct named *p);

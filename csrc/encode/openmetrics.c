@@ -25,13 +25,19 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':';
 }
 
+/* But for the underscore, which others become too. */
+static bool is_word(char c)
+{
+    return c != '_' && (is_letter(c) || (c >= '0' && c <= '9'));
+}
+
 /* Of two that are the same the second gets a number. The ending that makes a text's sample is no gauge's: a gauge
- * `x_info` beside a text `x` would be two values of one sample. */
+ * `x_info` beside a text `x` would be two values of one sample. And `cprof_` begins the names of cprof's own. */
 static void find_name(struct writer *w, const char *name, size_t n)
 {
     struct buf *b = &w->name;
     b->len = 0;
-    if (!n || !is_letter(name[0]))
+    if (!n || !is_letter(name[0]) || (n >= 6 && memcmp(name, "cprof", 5) == 0 && !is_word(name[5])))
         buf_put(b, "_", 1);
     for (size_t i = 0; i < n; i++)
         buf_put(b, is_letter(name[i]) || (name[i] >= '0' && name[i] <= '9') ? name + i : "_", 1);
@@ -150,11 +156,10 @@ static void put_json_object(struct writer *w, struct json_cursor *c)
     buf_fini(&key);
 }
 
-/* What a function or cprof itself has written. */
+/* What a function has written. */
 static void take_json(struct writer *w, struct var *v, struct buf *json)
 {
-    if (v->kind == VAR_FUNC)
-        w->met_function = true;
+    w->met_function = true;
     expvar_write_value(json, v, w->functions);
     if (json->failed)
         w->out->failed = true;
@@ -220,6 +225,11 @@ static void put_family(struct writer *w, const struct map_entry *e)
     struct var *v = e->value;
     if (!v)
         return;
+    if (v->kind == VAR_OWN) {
+        if (v->own.metrics)
+            v->own.metrics(w->out);
+        return;
+    }
     begin(w, v->kind == VAR_STRING ? "info" : "gauge", e->key, e->n);
     w->keys = var_new(VAR_MAP);
     switch ((enum var_kind)v->kind) {
@@ -230,8 +240,8 @@ static void put_family(struct writer *w, const struct map_entry *e)
         break;
     case VAR_STRING: put_text(w, v); break;
     case VAR_MAP: each_entry(w, v, put_entry); break;
-    case VAR_FUNC:
-    case VAR_OWN: put_written(w, v); break;
+    case VAR_FUNC: put_written(w, v); break;
+    case VAR_OWN: break;
     }
     var_drop(w->keys);
     w->keys = NULL;

@@ -1,49 +1,44 @@
 #include "http/call.h"
 
+#include "base/atfork.h"
 #include "base/lock.h"
 #include "base/thread.h"
 #include "http/exchange.h"
 #include "http/work.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 
 struct queue {
-    struct call *first, **end;
-    size_t n;
+    struct call *first, *last;
 };
 
-/* The thread and its calls; the thread's own once it is told to end. */
-struct crew {
-    struct lock lock;
-    struct queue waiting, finished; /* guarded by lock, as ending */
-    bool ending;
-    _Atomic uint32_t posted; /* the thread sleeps on it */
-};
+static struct lock call_lock = LOCK_INIT(LOCK_LEAF);
 
-static struct crew *crew; /* the loop's */
+/* guarded by call_lock */
+static struct queue waiting, finished;
+static bool is_open; /* somebody collects */
 
-static void queue_reset(struct queue *q)
-{
-    *q = (struct queue){.end = &q->first};
-}
+static _Atomic bool wanted, present, resting;
+static _Atomic uint32_t word; /* counts what the sleeper is to look at */
+static _Atomic uint32_t out;  /* calls that have not been given back */
 
-static void queue_put(struct queue *q, struct call *c)
+static void put(struct queue *q, struct call *c)
 {
     c->next = NULL;
-    *q->end = c;
-    q->end = &c->next;
-    q->n++;
+    if (q->last)
+        q->last->next = c;
+    else
+        q->first = c;
+    q->last = c;
 }
 
-static struct call *queue_take(struct queue *q)
+static struct call *take(struct queue *q)
 {
+    lock_take(&call_lock);
     struct call *c = q->first;
-    if (!c)
-        return NULL;
-    q->n--;
-    if (!(q->first = c->next))
-        q->end = &q->first;
+    if (c && !(q->first = c->next))
+        q->last = NULL;
+    lock_drop(&call_lock);
     return c;
 }
 
@@ -53,83 +48,119 @@ static void drop(struct call *c)
         c->free(c);
 }
 
-static void drop_all(struct queue *q)
+static void give_back(struct call *c)
 {
-    for (struct call *c; (c = queue_take(q));)
+    lock_take(&call_lock);
+    bool collected = is_open;
+    if (collected)
+        put(&finished, c);
+    lock_drop(&call_lock);
+    atomic_fetch_sub(&out, 1);
+    if (collected)
+        work_nudge();
+    else
         drop(c);
 }
 
-static struct call *next_call(struct crew *w, bool *ending)
+static void run(void *c)
 {
-    lock_take(&w->lock);
-    *ending = w->ending;
-    struct call *c = w->ending ? NULL : queue_take(&w->waiting);
-    lock_drop(&w->lock);
-    return c;
+    ((struct call *)c)->run(c);
+    give_back(c);
 }
 
-/* False: the server has gone meanwhile. */
-static bool give_back(struct crew *w, struct call *c)
+static void nudge(void)
 {
-    lock_take(&w->lock);
-    bool ending = w->ending;
-    if (!ending)
-        queue_put(&w->finished, c);
-    lock_drop(&w->lock);
-    return !ending;
+    atomic_fetch_add(&word, 1);
+    lock_wake_word(&word);
 }
 
-static void calls_thread(void *arg)
+static void sleep_and_start(void *nothing)
 {
-    struct crew *w = arg;
-    bool ending = false;
-    while (!ending) {
-        uint32_t seen = atomic_load(&w->posted);
-        struct call *c = next_call(w, &ending);
-        if (!c && !ending)
-            lock_wait_word(&w->posted, seen, -1);
-        if (!c)
-            continue;
-        c->run(c);
-        if (give_back(w, c))
-            work_nudge();
-        else
-            drop(c);
+    (void)nothing;
+    while (!atomic_load(&resting)) {
+        uint32_t seen = atomic_load(&word);
+        struct call *c = take(&waiting);
+        if (c && thread_start("cprof-call", run, c, NULL) != STATUS_OK)
+            give_back(c); /* as if it had come to nothing */
+        if (!c && !atomic_load(&resting))
+            lock_wait_word(&word, seen, -1);
     }
-    drop_all(&w->waiting);
-    drop_all(&w->finished);
-    free(w);
+    atomic_store(&present, false);
 }
 
-static bool have_crew(void)
+static void after_fork_child(void)
 {
-    if (crew)
-        return true;
-    struct crew *w = calloc(1, sizeof *w);
-    if (!w)
-        return false;
-    w->lock = (struct lock)LOCK_INIT(LOCK_WORK);
-    queue_reset(&w->waiting);
-    queue_reset(&w->finished);
-    if (thread_start("cprof-calls", calls_thread, w, NULL) == STATUS_OK)
-        crew = w;
-    else
-        free(w);
-    return crew != NULL;
+    lock_reset_after_fork(&call_lock);
+    waiting = finished = (struct queue){0};
+    is_open = false;
+    atomic_store(&present, false);
+    atomic_store(&out, 0);
+}
+
+static const struct atfork_hooks fork_hooks = {.rank = LOCK_LEAF, .after_child = after_fork_child};
+
+static void start(void)
+{
+    if (!atomic_load(&resting) && !atomic_exchange(&present, true) &&
+        thread_start("cprof-calls", sleep_and_start, NULL, NULL) != STATUS_OK)
+        atomic_store(&present, false);
+}
+
+void call_want(void)
+{
+    atfork_register(&fork_hooks);
+    atomic_store(&wanted, true);
+    start();
+}
+
+void call_need(void)
+{
+    if (atomic_load(&wanted))
+        start();
+}
+
+void call_rest(void)
+{
+    atomic_store(&resting, true);
+    nudge();
+}
+
+void call_resume(void)
+{
+    atomic_store(&resting, false);
+    call_need();
+}
+
+void call_open(void)
+{
+    lock_take(&call_lock);
+    is_open = true;
+    lock_drop(&call_lock);
+}
+
+void call_close(void)
+{
+    lock_take(&call_lock);
+    is_open = false;
+    lock_drop(&call_lock);
+    for (struct call *c; (c = take(&waiting));) {
+        atomic_fetch_sub(&out, 1);
+        drop(c);
+    }
+    for (struct call *c; (c = take(&finished));)
+        drop(c);
 }
 
 static bool submit(struct call *c)
 {
-    if (!have_crew())
+    if (!atomic_load(&present) || atomic_load(&out) >= CALL_MAX_OUT)
         return false;
-    lock_take(&crew->lock);
-    bool room = crew->waiting.n < CALL_MAX_WAITING;
-    if (room)
-        queue_put(&crew->waiting, c);
-    lock_drop(&crew->lock);
-    atomic_fetch_add(&crew->posted, 1);
-    lock_wake_word(&crew->posted);
-    return room;
+    atomic_fetch_add(&out, 1); /* by the loop's thread alone, so the bound holds */
+    lock_take(&call_lock);
+    put(&waiting, c);
+    lock_drop(&call_lock);
+    nudge();
+    return true;
 }
 
 static void go_on(struct exchange *ex, struct call *c, bool late)
@@ -158,6 +189,7 @@ void call_start(struct exchange *ex, struct call *c, int64_t limit_ns,
         exchange_wait(ex, limit_ns, over_limit);
         return;
     }
+    c->ex = NULL;
     drop(c);
     go_on(ex, c, true);
 }
@@ -178,32 +210,9 @@ void call_forget(struct call *c)
 
 void call_collect(void)
 {
-    for (struct call *c; crew;) {
-        lock_take(&crew->lock);
-        c = queue_take(&crew->finished);
-        lock_drop(&crew->lock);
-        if (!c)
-            return;
+    for (struct call *c; (c = take(&finished));) {
         if (c->ex)
             go_on(c->ex, c, false);
         drop(c);
     }
-}
-
-void call_stop(void)
-{
-    struct crew *w = crew;
-    crew = NULL;
-    if (!w)
-        return;
-    lock_take(&w->lock);
-    w->ending = true;
-    atomic_fetch_add(&w->posted, 1);
-    lock_wake_word(&w->posted); /* under the lock: the thread may free w as soon as it sees the end */
-    lock_drop(&w->lock);
-}
-
-void call_after_fork_child(void)
-{
-    crew = NULL;
 }

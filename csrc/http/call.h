@@ -1,9 +1,11 @@
 /*
- * Functions of the program's, called for a request on a thread that has nothing else to do: they may take a lock that
- * somebody holds for seconds (an interpreter's), or never return. The request waits no longer than its limit, and
- * nobody else waits at all, the end of the server included: a call that is still out then frees itself when it is done.
+ * Functions of the program's, called for a request: pages, variables. Such a function may take a lock that somebody
+ * holds for seconds (an interpreter's), or never return; and it uses the program's descriptors, of which the server's
+ * threads have none. So a thread that one of the program's has started sleeps until something is to be called, and
+ * starts another for each call. It is there only where functions are.
  *
- * The thread is started when first wanted and ends with the server.
+ * A request waits no longer than its limit, and nobody else waits at all, the end of the server included: a call that
+ * is still out then frees itself when it is done.
  */
 #ifndef CPROF_HTTP_CALL_H
 #define CPROF_HTTP_CALL_H
@@ -13,12 +15,12 @@
 
 struct exchange;
 
-#define CALL_LIMIT_NS    INT64_C(2000000000)
-#define CALL_MAX_WAITING 64 /* behind one that does not return; beyond it the answer is "late" at once */
+#define CALL_LIMIT_NS INT64_C(2000000000)
+#define CALL_MAX_OUT  64 /* at once; beyond it the answer is "late" at once */
 
 /* The head of what a call needs and makes. */
 struct call {
-    void (*run)(struct call *self);  /* on the calls' thread */
+    void (*run)(struct call *self);  /* on a thread that has the program's descriptors */
     void (*free)(struct call *self); /* on whatever thread is the last to need it */
 
     /* call.c's */
@@ -27,12 +29,26 @@ struct call {
     struct call *next;
 };
 
+/* There are functions. From a thread of the program's; does not wait. */
+void call_want(void);
+
+/* A server is about to be, perhaps in a child of fork, which has the functions but not the thread. Likewise. */
+void call_need(void);
+
+/* Threads of ours are to go, and may come back. */
+void call_rest(void);
+void call_resume(void);
+
+/* The loop's: from its beginning to when no exchange is left. */
+void call_open(void);
+void call_close(void);
+
 /* then(ex, c, late): c is good until it returns. late: run may not have begun, or be in the middle; what it has made is
  * to be read by atomics then. Loop's thread. */
 void call_start(struct exchange *ex, struct call *c, int64_t limit_ns,
                 void (*then)(struct exchange *ex, struct call *c, bool late));
 
-/* The same at once, on the caller's thread. */
+/* The same at once, on the caller's thread, which is one of the program's. */
 void call_directly(struct exchange *ex, struct call *c, void (*then)(struct exchange *ex, struct call *c, bool late));
 
 /* Its exchange is going. */
@@ -40,10 +56,5 @@ void call_forget(struct call *c);
 
 /* What has been done goes on. Loop's thread, after work_nudge came through. */
 void call_collect(void);
-
-/* When no exchange is left. */
-void call_stop(void);
-
-void call_after_fork_child(void);
 
 #endif

@@ -1,90 +1,115 @@
-#include "hook/got.h"
+#include "http/health.h"
+#include "http/html.h"
 #include "http/routes.h"
-#include "sampler/cpu.h"
-#include "symbol/taken.h"
+#include "http/security.h"
 
 #include <inttypes.h>
+#include <string.h>
 
-static const char head[] =
-    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width\">\n"
-    "<title>/debug/pprof/</title>\n<style>\n"
-    ":root { color-scheme: light dark }\n"
-    "body { font: 15px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em }\n"
-    "table { border-collapse: collapse }\n"
-    "th, td { text-align: left; padding: .15em 1.2em .15em 0; border-bottom: 1px solid #8884 }\n"
-    "td.n { text-align: right; font-variant-numeric: tabular-nums }\n"
-    ".bad { color: #c22; font-weight: 600 }\n"
-    "@media (prefers-color-scheme: dark) { .bad { color: #f77 } }\n"
-    "</style>\n</head>\n<body>\n<h1>/debug/pprof/</h1>\n"
-    "<p>Set debug=1 as a query parameter to export in legacy text format</p>\n"
-    "<p>Types of profiles available:</p>\n"
-    "<table>\n<thead><tr><th>Count</th><th>Profile</th></tr></thead>\n<tbody>\n";
+/* Titles, texts and rows are Go's to the letter: people's scripts look for them. */
+static const char head[] = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                           "<meta name=\"color-scheme\" content=\"light dark\">\n"
+                           "<link rel=\"icon\" href=\"data:,\">\n"
+                           "<link rel=\"stylesheet\" href=\"ui/theme.css\">\n"
+                           "<link rel=\"stylesheet\" href=\"ui/index.css\">\n"
+                           "<title>/debug/pprof/</title>\n</head>\n<body>\n<main>\n<h1>/debug/pprof/</h1>\n"
+                           "<p>Set debug=1 as a query parameter to export in legacy text format</p>\n"
+                           "<h2 id=\"types\">Types of profiles available:</h2>\n"
+                           "<table aria-labelledby=\"types\">\n<thead><tr><th scope=\"col\">Count</th>"
+                           "<th scope=\"col\">Profile</th></tr></thead>\n<tbody>\n";
 
-static void put_row(struct buf *out, const char *name, uint64_t count)
-{
-    buf_printf(out, "<tr><td>%" PRIu64 "</td><td><a href='%s?debug=1'>%s</a></td></tr>\n", count, name, name);
-}
+/* One profile as the page lists it. */
+struct entry {
+    const char *name;
+    const char *description;
+    uint64_t count;
+    bool is_drawn; /* a flame graph can be made of it */
+};
 
-static void put_profiles(struct buf *out)
+static bool next_named(size_t i, struct entry *out)
 {
     struct named p;
-    for (size_t i = 0; named_at(i, &p); i++)
-        put_row(out, p.name, named_count(&p));
-    for (const struct route *r = routes; r->name; r++)
-        put_row(out, r->name, 0);
-    buf_puts(out, "</tbody>\n</table>\n<h2>Profile Descriptions:</h2>\n<ul>\n");
-    for (size_t i = 0; named_at(i, &p); i++)
-        buf_printf(out, "<li><b>%s:</b> %s</li>\n", p.name, p.description);
-    for (const struct route *r = routes; r->name; r++)
-        buf_printf(out, "<li><b>%s:</b> %s</li>\n", r->name, r->description);
-    buf_puts(out, "</ul>\n");
+    if (!named_at(i, &p))
+        return false;
+    *out = (struct entry){p.name, p.description ? p.description : "", named_count(&p), true};
+    return true;
 }
 
-static void put_count(struct buf *out, const char *what, uint64_t n, bool is_loss)
+static bool next_route(const struct route *r, struct entry *out)
 {
-    buf_printf(out, "<tr><td>%s</td><td class=\"n%s\">%" PRIu64 "</td></tr>\n", what, is_loss && n ? " bad" : "", n);
+    if (!r->name)
+        return false;
+    *out = (struct entry){r->name, r->description, 0, strcmp(r->name, "profile") == 0};
+    return true;
 }
 
-static void put_status(struct buf *out)
+/* Both lists are in order; so is what they make together. */
+static void put_each(struct buf *out, void (*put)(struct buf *out, const struct entry *e))
 {
-    struct cpu_stats s = {0};
-    cpu_stats(&s);
-    buf_puts(out, "<h2>CPU sampling</h2>\n<table>\n<tbody>\n");
-    if (s.hz)
-        buf_printf(out, "<tr><td>rate</td><td class=\"n\">%u Hz</td></tr>\n", s.hz);
-    else
-        buf_puts(out, "<tr><td>rate</td><td class=\"n\">not sampling now</td></tr>\n");
-    put_count(out, "open windows", s.windows, false);
-    put_count(out, "samples", s.samples, false);
-    put_count(out, "ticks", s.ticks, false);
-    put_count(out, "lost (ring full)", s.lost_ring_full, true);
-    put_count(out, "truncated stacks", s.truncated, true);
-    put_count(out, "threads covered", s.threads_covered, false);
-    put_count(out, "threads that block SIGPROF", s.threads_blocked, true);
-    put_count(out, "threads without a timer", s.threads_refused, true);
-    put_count(out, "failed looks for threads", s.scans_failed, true);
-    put_count(out, "late ticks", s.late, false);
-    put_count(out, "SIGPROFs passed on", s.foreign, false);
-    buf_printf(out, "<tr><td>SIGPROF handler</td><td class=\"n%s\">%s</td></tr>\n", s.stolen ? " bad" : "",
-               s.stolen ? "replaced by the program"
-               : s.hz   ? "ours"
-                        : "ours while sampling");
-    if (got_is_used())
-        put_count(out, "places where calls are redirected", got_count(), false);
-    else
-        buf_puts(out, "<tr><td>calls</td><td class=\"n\">pass through the preloaded library</td></tr>\n");
-    if (taken_function())
-        buf_printf(out, "<tr><td>names</td><td class=\"n bad\">off: the program defines %s</td></tr>\n",
-                   taken_function());
-    buf_puts(out, "</tbody>\n</table>\n<p>Totals since the start of the process.</p>\n");
+    size_t i = 0;
+    const struct route *r = routes;
+    struct entry named, route;
+    bool has_named = next_named(i, &named), has_route = next_route(r, &route);
+    while (has_named || has_route) {
+        if (has_named && (!has_route || strcmp(named.name, route.name) < 0)) {
+            put(out, &named);
+            has_named = next_named(++i, &named);
+        } else {
+            put(out, &route);
+            has_route = next_route(++r, &route);
+        }
+    }
+}
+
+static void put_link(struct buf *out, const char *before, const char *name, const char *after)
+{
+    buf_puts(out, before);
+    html_put_url(out, name, strlen(name));
+    buf_puts(out, after);
+}
+
+static void put_row(struct buf *out, const struct entry *e)
+{
+    buf_printf(out, "<tr><td>%" PRIu64 "</td><td>", e->count);
+    put_link(out, "<a href='", e->name, "?debug=1'>");
+    html_put(out, e->name, strlen(e->name));
+    buf_puts(out, "</a></td></tr>\n");
+}
+
+static void put_graph(struct buf *out, const struct entry *e)
+{
+    if (!e->is_drawn)
+        return;
+    put_link(out, "<li><a href='ui/?p=", e->name, "'>");
+    html_put(out, e->name, strlen(e->name));
+    buf_puts(out, strcmp(e->name, "profile") == 0 ? "</a> (CPU)</li>\n" : "</a></li>\n");
+}
+
+static void put_description(struct buf *out, const struct entry *e)
+{
+    buf_puts(out, "<li><b>");
+    html_put(out, e->name, strlen(e->name));
+    buf_puts(out, ":</b> ");
+    html_put(out, e->description, strlen(e->description));
+    buf_puts(out, "</li>\n");
 }
 
 void index_serve(struct exchange *ex)
 {
-    buf_puts(&ex->out, head);
-    put_profiles(&ex->out);
-    put_status(&ex->out);
-    buf_puts(&ex->out, "</body>\n</html>\n");
+    struct buf *out = &ex->out;
+    buf_puts(out, head);
+    put_each(out, put_row);
+    buf_puts(out, "</tbody>\n</table>\n<p><a href=\"goroutine?debug=2\">full goroutine stack dump</a></p>\n"
+                  "<h2 id=\"graphs\">Flame graphs:</h2>\n<ul class=\"inline\" aria-labelledby=\"graphs\">\n");
+    put_each(out, put_graph);
+    buf_puts(out, "</ul>\n<h2 id=\"numbers\">Numbers:</h2>\n<ul class=\"inline\" aria-labelledby=\"numbers\">\n"
+                  "<li><a href=\"../vars\">variables</a></li>\n<li><a href=\"../metrics\">metrics</a></li>\n</ul>\n");
+    buf_puts(out, "<h2>Profile Descriptions:</h2>\n<ul>\n");
+    put_each(out, put_description);
+    buf_puts(out, "</ul>\n<h2>What the profiler does here</h2>\n");
+    health_put(out);
+    buf_puts(out, "</main>\n</body>\n</html>\n");
+    security_mark_page(ex);
     exchange_reply(ex, 200, "text/html; charset=utf-8");
 }

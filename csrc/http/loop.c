@@ -434,7 +434,7 @@ static void close_all(void)
             free_door(d);
     /* Every exchange has lost its client by now; those that are out with the worker come back to be freed. */
     work_stop();
-    call_stop();
+    call_close();
     peers_close(given_up);
     if (base && !given_up)
         event_base_free(base);
@@ -463,6 +463,7 @@ void loop_run(void (*ending)(void))
     } else {
         rescue_arm();
         work_start(wake);
+        call_open();
         watch_calls(+1);
         while (turn())
             ;
@@ -491,7 +492,6 @@ void loop_after_fork_child(void)
     peers_after_fork_child(!alone);
     registry_after_fork_child();
     work_after_fork_child();
-    call_after_fork_child();
     opening_after_fork_child();
     if (!alone)
         close_copies();

@@ -83,8 +83,10 @@ enum status pages_add(const char *path, pages_fn *fn, void *page, struct reason 
     if (!taken)
         *at = p;
     lock_drop(&pages_lock);
-    if (!taken)
+    if (!taken) {
+        call_want();
         return STATUS_OK;
+    }
     free(p);
     return status_because(why, STATUS_IN_USE, "%.100s has a page already", path);
 }

@@ -1,7 +1,7 @@
 #include "http/routes.h"
 
+#include "http/html.h"
 #include "http/pages.h"
-#include "http/security.h"
 
 #include <string.h>
 
@@ -37,20 +37,6 @@ static bool take_segment(const char **p, const char *end, const char *want)
     return same;
 }
 
-static void put_escaped(struct buf *out, const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        switch (text[i]) {
-        case '&': buf_puts(out, "&amp;"); break;
-        case '<': buf_puts(out, "&lt;"); break;
-        case '>': buf_puts(out, "&gt;"); break;
-        case '"': buf_puts(out, "&#34;"); break;
-        case '\'': buf_puts(out, "&#39;"); break;
-        default: buf_put(out, text + i, 1);
-        }
-    }
-}
-
 static void redirect(struct exchange *ex, const char *path, size_t n)
 {
     struct buf to = {0}, ascii = {0};
@@ -67,7 +53,7 @@ static void redirect(struct exchange *ex, const char *path, size_t n)
     bool read_only = ex->method == METHOD_GET || ex->method == METHOD_HEAD;
     if (ex->method == METHOD_GET) {
         buf_puts(&ex->out, "<a href=\"");
-        put_escaped(&ex->out, to.data, to.len);
+        html_put(&ex->out, to.data, to.len);
         buf_printf(&ex->out, "\">%s</a>.\n\n", exchange_phrase(301));
     }
     buf_fini(&to);
@@ -101,8 +87,6 @@ void routes_serve_profile(struct exchange *ex, const char *name, size_t n)
         return;
     }
     exchange_set(ex, "X-Content-Type-Options", "nosniff");
-    if (!n || is_ui(name, n))
-        security_mark_page(ex);
     if (!n)
         index_serve(ex);
     else if (route)

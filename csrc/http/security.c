@@ -122,13 +122,14 @@ static bool is_other_site(const struct exchange *ex)
            !header_is(ex, "Sec-Fetch-Site", "none");
 }
 
-/* The pages that are made for people and start nothing, as links to them are written. */
+/* The pages that are made for people and start nothing, as links to them are written. With a query the flame graph's
+ * page takes a profile by itself. */
 static bool is_page(const struct target *t)
 {
     static const char *const pages[] = {"/debug/pprof", "/debug/pprof/", "/debug/pprof/ui", "/debug/pprof/ui/"};
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
         if (t->path_len == strlen(pages[i]) && memcmp(t->path, pages[i], t->path_len) == 0)
-            return true;
+            return !t->query_len;
     return false;
 }
 
@@ -142,8 +143,8 @@ static bool is_followed_link(const struct exchange *ex)
 void security_mark_page(struct exchange *ex)
 {
     exchange_set(ex, "Content-Security-Policy",
-                 "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
-                 "form-action 'none'; frame-ancestors 'none'");
+                 "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+                 "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     exchange_set(ex, "Referrer-Policy", "no-referrer");
 }
 

@@ -4,6 +4,7 @@
 #include "base/lock.h"
 #include "base/thread.h"
 #include "http/address.h"
+#include "http/call.h"
 #include "http/loop.h"
 #include "http/opening.h"
 #include "http/registry.h"
@@ -169,6 +170,7 @@ static enum status start_side(enum server_side side, struct opening *wanted, con
         s = policy_admits(&wanted->policy, &wanted->address, address, why);
     if (s)
         return s;
+    call_need();
     atfork_register(&fork_hooks);
     enter();
     s = open_side(side, wanted, why);

@@ -129,6 +129,25 @@ static PyObject *door_close(PyObject *module, PyObject *nothing)
     Py_RETURN_NONE;
 }
 
+static PyObject *door_snapshot(PyObject *module, PyObject *args)
+{
+    const struct module_state *state = state_of(module);
+    const char *kind;
+    int debug;
+    void *data = NULL;
+    size_t n = 0;
+    if (!PyArg_ParseTuple(args, "si:snapshot", &kind, &debug))
+        return NULL;
+    PyThreadState *saved = PyEval_SaveThread();
+    int status = state->door->snapshot(kind, debug, &data, &n);
+    PyEval_RestoreThread(saved);
+    if (status < 0)
+        return raise_refusal(state, status);
+    PyObject *bytes = PyBytes_FromStringAndSize(data, (Py_ssize_t)n);
+    state->door->bytes_free(data);
+    return bytes;
+}
+
 static PyObject *door_hand_over(PyObject *module, PyObject *nothing)
 {
     (void)nothing;
@@ -148,6 +167,7 @@ PyMethodDef door_methods[] = {
     {"close", door_close, METH_NOARGS, "Stops the program's own server."},
     {"serve_outside", door_serve_outside, METH_VARARGS, "Starts the server that the environment asks for."},
     {"address_outside", door_address_outside, METH_NOARGS, "Where that one listens; \"\" when there is none."},
+    {"snapshot", door_snapshot, METH_VARARGS, "A profile of this process by its name as it stands: (kind, debug)."},
     {"hand_over", door_hand_over, METH_NOARGS, "From now on that server's address goes to a reloader's child."},
     {"elevated", door_elevated, METH_NOARGS, "Whether the environment is a stranger's: a setuid program."},
     {NULL, NULL, 0, NULL},

@@ -1,6 +1,7 @@
 #include "py/module.h"
 
 #include "py/column_type.h"
+#include "py/custom_type.h"
 #include "py/door.h"
 #include "py/model_type.h"
 #include "py/record_type.h"
@@ -31,7 +32,8 @@ static int module_exec(PyObject *module)
         return -1;
     }
     if (add_type(module, &model_type_spec, &state->model_type) < 0 ||
-        add_type(module, &record_type_spec, &state->record_type) < 0)
+        add_type(module, &record_type_spec, &state->record_type) < 0 ||
+        add_type(module, &custom_type_spec, &state->custom_type) < 0)
         return -1;
     state->column_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &column_type_spec, NULL);
     return state->column_type ? 0 : -1;
@@ -43,6 +45,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->model_type);
     Py_VISIT(state->column_type);
     Py_VISIT(state->record_type);
+    Py_VISIT(state->custom_type);
     Py_VISIT(state->core_error);
     return 0;
 }
@@ -53,6 +56,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->model_type);
     Py_CLEAR(state->column_type);
     Py_CLEAR(state->record_type);
+    Py_CLEAR(state->custom_type);
     Py_CLEAR(state->core_error);
     return 0;
 }

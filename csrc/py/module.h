@@ -14,7 +14,7 @@
 struct module_state {
     const struct cprof_analysis *core;
     const struct cprof_core *door; /* server and records, which are the process's: one for all interpreters */
-    PyTypeObject *model_type, *column_type, *record_type;
+    PyTypeObject *model_type, *column_type, *record_type, *custom_type;
     PyObject *core_error;
 };
 

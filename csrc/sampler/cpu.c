@@ -128,8 +128,10 @@ static uint32_t wanted_hz(void)
 
 static void disarm(void)
 {
-    if (armed)
+    if (armed) {
         totals.sampled_cpu_ns += cpu_host_ns() - armed_host_ns;
+        totals.uncovered_cpu_ns += timers.unseen_cpu_ns;
+    }
     tick_off();
     timers_stop(&timers);
     armed = false;
@@ -237,12 +239,10 @@ static void wake_engine(void)
 static void fork_before(void)
 {
     lock_take(&cpu_lock);
-    modules_before_fork();
 }
 
 static void fork_after_parent(void)
 {
-    modules_after_fork_parent();
     lock_drop(&cpu_lock);
 }
 
@@ -252,7 +252,6 @@ static void fork_after_child(void)
 {
     lock_reset_after_fork(&cpu_lock);
     tick_after_fork_child();
-    modules_after_fork_child();
     timers_after_fork_child(&timers);
     if (ring_ready)
         ring_reset(&ring);
@@ -313,6 +312,7 @@ enum status cpu_window_open(uint32_t hz, struct cpu_sink sink, struct cpu_window
     if (!w)
         return STATUS_NOMEM;
     atfork_register(&fork_hooks);
+    modules_prepare();
 
     lock_take(&cpu_lock);
     enum status status = prepare_ring(why);
@@ -481,6 +481,7 @@ void cpu_stats(struct cpu_stats *out)
     out->asked_hz = windows ? wanted_hz() : 0;
     out->set_hz = default_hz;
     out->sampled_cpu_ns += armed ? cpu_host_ns() - armed_host_ns : 0;
+    out->uncovered_cpu_ns += armed ? timers.unseen_cpu_ns : 0;
     out->bytes = slab_held_bytes() + modules_bytes() + (ring_ready ? (ring.mask + 1) * sizeof(struct ring_slot) : 0);
     out->stolen = stolen;
     lock_drop(&cpu_lock);

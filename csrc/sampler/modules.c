@@ -1,5 +1,6 @@
 #include "sampler/modules.h"
 
+#include "base/atfork.h"
 #include "base/lock.h"
 #include "hook/got.h"
 #include "sampler/ehframe.h"
@@ -46,12 +47,17 @@ static struct list loaded;
 static _Atomic size_t loaded_bytes; /* of its tables and the map, for modules_bytes */
 static bool refreshing;             /* a fork may see it set: then loaded may be half-written */
 
+/* Held during a whole refresh, by threads of ours alone. A fork does not wait for it. Its rank is that of the other
+ * lock below which the loader's may be wanted. */
+static struct lock refresh_lock = LOCK_INIT(LOCK_CPU);
+
 /* Held while the loader is asked. A fork waits for it: the child would find the loader's own lock held by a thread that
  * it does not have. Nobody who holds it waits for anything but the loader. */
 static struct lock loader_lock = LOCK_INIT(LOCK_MODULES);
 static bool fork_holds_lock;
+static _Atomic bool asking;
 
-/* What a publication replaced. Freed once no handler runs that may still look at it. */
+/* What a publication replaced. Freed once nobody walks who may still look at it. */
 static struct {
     const struct rows_map *map;
     struct row **rows;
@@ -187,9 +193,11 @@ static bool read_loaded(struct list *l)
     for (int pass = 0; pass < PASSES_MAX; pass++) {
         l->n = l->bytes_n = 0;
         l->visited = false;
+        atomic_store(&asking, true);
         lock_take(&loader_lock);
         dl_iterate_phdr(visit, l);
         lock_drop(&loader_lock);
+        atomic_store(&asking, false);
         if (!l->n)
             return false;
         if (l->n <= l->cap && l->bytes_n <= l->bytes_cap)
@@ -251,7 +259,7 @@ size_t modules_bytes(void)
 
 static void free_retired(void)
 {
-    if (!n_retired || !tick_quiet())
+    if (!n_retired || !tick_quiet() || !rows_quiet())
         return;
     for (size_t i = 0; i < n_retired; i++) {
         for (size_t r = 0; r < retired[i].n_rows; r++)
@@ -311,10 +319,17 @@ static bool refresh(void)
 
 bool modules_refresh(void)
 {
+    lock_take(&refresh_lock);
     refreshing = true;
     bool changed = refresh();
     refreshing = false;
+    lock_drop(&refresh_lock);
     return changed;
+}
+
+bool modules_is_asking(void)
+{
+    return atomic_load(&asking);
 }
 
 bool modules_redirect(void)
@@ -325,23 +340,37 @@ bool modules_redirect(void)
     return all;
 }
 
-void modules_before_fork(void)
+static void before_fork(void)
 {
     fork_holds_lock = lock_take_within(&loader_lock, FORK_PATIENCE_NS);
 }
 
-void modules_after_fork_parent(void)
+static void after_fork_parent(void)
 {
     if (fork_holds_lock)
         lock_drop(&loader_lock);
 }
 
-void modules_after_fork_child(void)
+static void after_fork_child(void)
 {
     lock_reset_after_fork(&loader_lock);
+    lock_reset_after_fork(&refresh_lock);
+    rows_after_fork_child();
     if (refreshing) {
         loaded = (struct list){0};
         n_retired = 0;
     }
     refreshing = false;
+    atomic_store(&asking, false);
+}
+
+void modules_prepare(void)
+{
+    static const struct atfork_hooks fork_hooks = {
+        .rank = LOCK_MODULES,
+        .before = before_fork,
+        .after_parent = after_fork_parent,
+        .after_child = after_fork_child,
+    };
+    atfork_register(&fork_hooks);
 }

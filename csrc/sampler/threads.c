@@ -1,6 +1,7 @@
 #include "sampler/threads.h"
 
 #include "base/thread.h"
+#include "sampler/procself.h"
 #include "sampler/tasks.h"
 
 #include <errno.h>
@@ -114,8 +115,8 @@ void threads_fini(struct thread_views *v)
 
 size_t threads_count(void)
 {
-    struct vec_u32 tids = {0};
-    size_t n = list(&tids) ? tids.n : 0;
-    vec_u32_fini(&tids);
-    return n;
+    struct procself self;
+    procself_read(&self);
+    uint32_t ours = thread_ours_count();
+    return self.threads > ours ? self.threads - ours : 0;
 }

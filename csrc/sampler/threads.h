@@ -35,7 +35,7 @@ struct thread_views {
 enum status threads_view(struct thread_views *out, struct reason *why);
 void threads_fini(struct thread_views *v);
 
-/* How many there are, 0 where that cannot be known. Reads one folder. */
+/* How many there are, 0 where that cannot be known. Reads one file, however many they are. */
 size_t threads_count(void);
 
 #endif

@@ -12,6 +12,8 @@
 
 #define PLT_ENTRY_BYTES 16u
 
+#define PAGE_BYTES 4096u /* the smallest page of the supported machines */
+
 enum step { STEP_OK, STEP_END, STEP_LOST };
 
 struct walk {
@@ -110,27 +112,40 @@ static enum step step(struct walk *w)
     }
 }
 
-void cwalk(struct regs regs, struct record *record)
+static void walk(struct walk *w, uint16_t most, struct record *record)
 {
-    struct walk w = {.map = rows_current(), .regs = regs, .exact = true};
-    record->pc[0] = regs.pc;
+    record->pc[0] = w->regs.pc;
     record->depth = 1;
-    if (!w.map) {
+    if (!w->map) {
         record->flags |= RECORD_PARTIAL;
         return;
     }
     for (;;) {
-        enum step result = step(&w);
+        enum step result = step(w);
         if (result == STEP_END)
             return;
         if (result == STEP_LOST) {
             record->flags |= RECORD_PARTIAL;
             return;
         }
-        if (record->depth == RECORD_MAX_FRAMES) {
+        if (record->depth >= most) {
             record->flags |= RECORD_TRUNCATED;
             return;
         }
-        record->pc[record->depth++] = w.regs.pc + w.exact;
+        record->pc[record->depth++] = w->regs.pc + w->exact;
     }
+}
+
+void cwalk(struct regs regs, struct record *record)
+{
+    struct walk w = {.map = rows_current(), .regs = regs, .exact = true};
+    walk(&w, RECORD_MAX_FRAMES, record);
+}
+
+/* What the thread stands on is there, and need not be asked for. */
+void cwalk_own(struct regs regs, uint16_t most, struct record *record)
+{
+    struct walk w = {
+        .map = rows_current(), .regs = regs, .exact = true, .memory = {regs.sp, (regs.sp | (PAGE_BYTES - 1)) + 1}};
+    walk(&w, most, record);
 }

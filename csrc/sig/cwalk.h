@@ -11,4 +11,8 @@
 /* Fills depth, pc and the TRUNCATED and PARTIAL flags of record. */
 void cwalk(struct regs regs, struct record *record);
 
+/* The calling thread's own stack from one of its frames up, so many frames, RECORD_MAX_FRAMES at most: with more
+ * TRUNCATED is set. */
+void cwalk_own(struct regs regs, uint16_t most, struct record *record);
+
 #endif

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 static _Atomic(const struct rows_map *) current;
+static _Atomic uint32_t walkers;
 
 const struct rows_map *rows_current(void)
 {
@@ -13,6 +14,27 @@ const struct rows_map *rows_current(void)
 const struct rows_map *rows_publish(const struct rows_map *map)
 {
     return atomic_exchange_explicit(&current, map, memory_order_seq_cst);
+}
+
+/* Before rows_current, both sequentially consistent: as tick's count. */
+void rows_enter(void)
+{
+    atomic_fetch_add_explicit(&walkers, 1, memory_order_seq_cst);
+}
+
+void rows_leave(void)
+{
+    atomic_fetch_sub_explicit(&walkers, 1, memory_order_release);
+}
+
+bool rows_quiet(void)
+{
+    return atomic_load_explicit(&walkers, memory_order_seq_cst) == 0;
+}
+
+void rows_after_fork_child(void)
+{
+    atomic_store_explicit(&walkers, 0, memory_order_relaxed);
 }
 
 const struct rows_module *rows_module_of(const struct rows_map *map, uint64_t pc)

@@ -3,12 +3,13 @@
  * time out of .eh_frame (sampler/ehframe, on an ordinary thread), looked up here inside the handler.
  *
  * Publication: an ordinary thread builds an immutable struct rows_map and swaps it in by rows_publish. A
- * handler brackets its use by tick's in-handler count; a replaced map is freed only after that count was
- * seen at 0 (sampler/modules). Lookup takes no lock and never enters the loader.
+ * handler brackets its use by tick's in-handler count, any other walk by rows_enter and rows_leave; a replaced map is
+ * freed only after both counts were seen at 0 (sampler/modules). Lookup takes no lock and never enters the loader.
  */
 #ifndef CPROF_SIG_ROWS_H
 #define CPROF_SIG_ROWS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum row_cfa {
@@ -52,6 +53,14 @@ const struct rows_map *rows_current(void);
 
 /* Puts map in force and returns the replaced one. */
 const struct rows_map *rows_publish(const struct rows_map *map);
+
+/* Around a walk outside of tick's handler, with no signal handler of the host's in between: it might not come back. */
+void rows_enter(void);
+void rows_leave(void);
+
+/* No such walk is under way: what was replaced before the call is no longer looked at by one. */
+bool rows_quiet(void);
+void rows_after_fork_child(void);
 
 /* The module that holds pc, NULL if none does. */
 const struct rows_module *rows_module_of(const struct rows_map *map, uint64_t pc);

@@ -45,9 +45,9 @@ enum status published_add(const char *name, size_t n, struct var *v, struct reas
     return same ? STATUS_OK : reuse(why, name, n);
 }
 
-enum status published_add_own(const char *name, void (*write)(struct buf *out))
+enum status published_add_own(const char *name, void (*json)(struct buf *out), void (*metrics)(struct buf *out))
 {
-    struct var *names = published(), *v = names ? var_new_own(write) : NULL;
+    struct var *names = published(), *v = names ? var_new_own(json, metrics) : NULL;
     enum status status = v ? map_put_new(names, name, strlen(name), v) : STATUS_NOMEM;
     var_drop(v);
     return status;

@@ -14,8 +14,9 @@ struct var *published(void);
  * under the same name again is fine. Takes a reference. */
 enum status published_add(const char *name, size_t n, struct var *v, struct reason *why);
 
-/* For cprof's own. write is called on the loop's thread: it must be quick. */
-enum status published_add_own(const char *name, void (*write)(struct buf *out));
+/* For cprof's own. Both are called on the loop's thread, where they must be quick: one writes a JSON value, the other
+ * families of OpenMetrics whose names begin with `cprof_`; it may be NULL. */
+enum status published_add_own(const char *name, void (*json)(struct buf *out), void (*metrics)(struct buf *out));
 
 /* Takes out what lost a race for its name. */
 void published_withdraw(const char *name, size_t n);

@@ -31,11 +31,13 @@ struct var *var_new_function(var_function *call, void *arg, void (*release)(void
     return v;
 }
 
-struct var *var_new_own(void (*write)(struct buf *out))
+struct var *var_new_own(void (*json)(struct buf *out), void (*metrics)(struct buf *out))
 {
     struct var *v = var_new(VAR_OWN);
-    if (v)
-        v->write = write;
+    if (v) {
+        v->own.json = json;
+        v->own.metrics = metrics;
+    }
     return v;
 }
 

@@ -51,17 +51,21 @@ struct var {
         struct {
             var_function *call;
             void *arg;
-            _Atomic int32_t busy;       /* the process that is in it, else 0 */
+            _Atomic int64_t since_ns;   /* when somebody went into it last */
+            _Atomic uint32_t busy;      /* the process that is in it, else 0 */
             void (*release)(void *arg); /* at the end of the variable; may be NULL */
         } function;
-        void (*write)(struct buf *out); /* VAR_OWN: of the core's own, quick and never failing */
+        struct { /* of the core's own: a value, and whole families; NULL: none */
+            void (*json)(struct buf *out);
+            void (*metrics)(struct buf *out);
+        } own;
     };
 };
 
 /* With one reference, which the caller owns; zero, empty. NULL: out of memory. */
 struct var *var_new(enum var_kind kind);
 struct var *var_new_function(var_function *call, void *arg, void (*release)(void *arg));
-struct var *var_new_own(void (*write)(struct buf *out));
+struct var *var_new_own(void (*json)(struct buf *out), void (*metrics)(struct buf *out));
 
 struct var *var_ref(struct var *v);
 void var_drop(struct var *v);

@@ -397,8 +397,8 @@ static void cmdline_and_index(char **argv)
     CHECK(strstr(answer, "<tr><td>0</td><td><a href='profile?debug=1'>profile</a></td></tr>"));
     CHECK(strstr(answer, "<tr><td>0</td><td><a href='symbol?debug=1'>symbol</a></td></tr>"));
     CHECK(strstr(answer, "Profile Descriptions:"));
-    CHECK(strstr(answer, "<td class=\"n\">100 Hz</td>"));
-    CHECK(strstr(answer, "<td>lost (ring full)</td><td class=\"n bad\">33</td>"));
+    CHECK(strstr(answer, "<th scope=\"row\">Rate</th><td>100 Hz, "));
+    CHECK(strstr(answer, "<td class=\"bad\">33 ticks found no room: the ring was full</td>"));
     /* Kept alive, and pipelined: two requests in one packet, the second in two. */
     static const char two[] = "GET /foo HTTP/1.1\r\nHost: localhost\r\n\r\nHEAD /debug/pprof/cmdline HT",
                       rest[] = "TP/1.1\r\nHost: localhost\r\n\r\n";

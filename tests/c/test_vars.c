@@ -111,7 +111,7 @@ static const char *value_text(struct var *v)
 {
     struct buf b = {0};
     struct functions *f = functions_collect();
-    functions_call(f);
+    functions_call(f, 1000000000);
     expvar_write_value(&b, v, f);
     functions_drop(f);
     return text(&b);
@@ -237,6 +237,11 @@ static void write_own(struct buf *out)
     buf_puts(out, "{\"a\":1,\"b\":\"no number\",\"c\":[1,2],\"\\u0064\":-2.5e3}");
 }
 
+static void write_own_metrics(struct buf *out)
+{
+    buf_puts(out, "# TYPE cprof_memstats_a gauge\ncprof_memstats_a 1\n");
+}
+
 static void test_the_document(void)
 {
     static int seven = 7, doubling = 600;
@@ -257,12 +262,13 @@ static void test_the_document(void)
     publish("b.note", note);
     publish("b-note", var_new(VAR_INT));
     publish("nan", nan);
+    publish("cprof.memstats.a", var_new(VAR_INT));
     publish("", var_new(VAR_INT));
     CHECK_INT(published_add("hits", 4, map, &why), STATUS_IN_USE);
     CHECK_STR(why.text, "Reuse of exported var name: hits");
     CHECK_INT(published_add("hits", 4, hits, &why), STATUS_OK);
     CHECK_INT(published_add("memstats", 8, map, &why), STATUS_IN_USE);
-    CHECK_INT(published_add_own("memstats", write_own), STATUS_OK);
+    CHECK_INT(published_add_own("memstats", write_own, write_own_metrics), STATUS_OK);
     CHECK(!expvar_write(&b, NULL));
     buf_fini(&b);
     publish("wide", var_new_function(wide, NULL, NULL));
@@ -272,13 +278,13 @@ static void test_the_document(void)
     publish("growing", var_new_function(growing, &doubling, NULL));
 
     struct functions *f = functions_collect();
-    functions_call(f);
+    functions_call(f, 1000000000);
     CHECK(functions_done(f));
     CHECK(expvar_write(&b, f));
     char want[4096];
     snprintf(want, sizeof want,
              "{\n\"\": 0,\n\"Map\": {\"a\": 0.5, \"b \\\"quoted\\\"\\n\": 2, \"f\": {\"n\":7}},\n\"b-note\": 0,\n"
-             "\"b.note\": \"n\",\n\"broken\": null,\n\"failing\": null,\n\"growing\": null,\n"
+             "\"b.note\": \"n\",\n\"broken\": null,\n\"cprof.memstats.a\": 0,\n\"failing\": null,\n\"growing\": null,\n"
              "\"hits\": -9223372036854775808,\n"
              "\"memstats\": {\"a\":1,\"b\":\"no number\",\"c\":[1,2],\"\\u0064\":-2.5e3},\n"
              "\"nan\": null,\n\"none\": null,\n\"wide\": \"%01000d\"\n}\n",
@@ -289,8 +295,9 @@ static void test_the_document(void)
                         "# TYPE Map gauge\nMap{key=\"a\"} 0.5\nMap{key=\"b \\\"quoted\\\"\\n\"} 2\n"
                         "# TYPE b_note gauge\nb_note 0\n"
                         "# TYPE b_note_2 info\nb_note_2_info{value=\"n\"} 1\n"
+                        "# TYPE _cprof_memstats_a gauge\n_cprof_memstats_a 0\n"
                         "# TYPE hits gauge\nhits -9223372036854775808\n"
-                        "# TYPE memstats gauge\nmemstats{key=\"a\"} 1\nmemstats{key=\"d\"} -2.5e3\n"
+                        "# TYPE cprof_memstats_a gauge\ncprof_memstats_a 1\n"
                         "# TYPE nan gauge\nnan NaN\n# EOF\n");
     functions_drop(f);
 }

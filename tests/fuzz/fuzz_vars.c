@@ -213,7 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     }
     map_put_new(maps[0], "map", 3, maps[1]);
     struct functions *f = functions_collect();
-    functions_call(f);
+    functions_call(f, 1000000000);
     demand(expvar_write(&json, f) && openmetrics_write(&metrics, f));
     check_json(&json);
     check_metrics(&metrics);
