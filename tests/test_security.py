@@ -212,6 +212,32 @@ def test_without_token_says_otherwise_again(build: Build, start: Start, door: st
     assert ask(target.url().replace("0.0.0.0", "127.0.0.1")).status == 200
 
 
+NOBODY = 65534
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_setuid_program_does_not_listen_to_its_environment(build: Build, start: Start) -> None:
+    """It is the environment of whoever starts it, who would look into the owner's program."""
+    where = Path("/tmp") / f"cprof-secure-{os.getpid()}"  # pytest's own is closed to others
+    where.mkdir()
+    try:
+        where.chmod(0o755)
+        program = Path(shutil.copy(build("untouched.c"), where / "p"))
+        os.chown(program, NOBODY, NOBODY)
+        program.chmod(0o4755)
+        if os.statvfs(where).f_flag & os.ST_NOSUID:
+            pytest.skip("/tmp is mounted nosuid")
+        env = {"CPROF_HTTP": "127.0.0.1:0", "CPROF_ALLOW_REMOTE": "without-token"}
+        target = start(program, env=env)
+        target.line("ready")
+        assert "libcprof.so" in target.stdout(), "it did not even find the library"
+        assert "libcprof_core" not in target.stdout()
+        assert "threads 1\n" in target.stdout()
+        assert target.stop() == 7
+    finally:
+        shutil.rmtree(where)
+
+
 # --- cprof run, by its options ---
 
 
