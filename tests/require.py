@@ -1,7 +1,7 @@
 """What a test needs from the machine, asked for in one place.
 
 A missing tool is a visible skip, or a failure where the environment says it has to be there:
-CPROF_REQUIRE_GO=1, CPROF_REQUIRE_CHROMIUM=1, CPROF_REQUIRE_W3M=1,
+CPROF_REQUIRE_GO=1, CPROF_REQUIRE_CHROMIUM=1, CPROF_REQUIRE_W3M=1, CPROF_REQUIRE_WRK=1,
 CPROF_REQUIRE_MATPLOTLIB=1.
 """
 
@@ -23,6 +23,11 @@ def require_chromium() -> str:
     """A browser that runs a flame graph without a screen."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return _found("CHROMIUM", next(filter(None, map(shutil.which, names)), ""), "no chromium")
+
+
+def require_wrk() -> str:
+    """Makes as many requests as a server takes."""
+    return _found("WRK", shutil.which("wrk") or "", "no wrk")
 
 
 def require_w3m() -> str:

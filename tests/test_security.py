@@ -77,6 +77,7 @@ def token_file(tmp_path: Path) -> Path:
 def told(target: Running, words: str) -> tuple[int, str]:
     """What cprof_serve_with returned, and its sentence."""
     assert target.process.stdin
+    target.line("at ")
     before = target.stdout().count("\nat ")
     target.process.stdin.write(f"{words}\n".encode())
     target.process.stdin.flush()
@@ -209,6 +210,32 @@ def test_without_token_says_otherwise_again(build: Build, start: Start, door: st
     env = {"CPROF_HTTP": "0.0.0.0:0", "CPROF_ALLOW_REMOTE": "without-token"}
     target = started_by(door, build, start, env)
     assert ask(target.url().replace("0.0.0.0", "127.0.0.1")).status == 200
+
+
+NOBODY = 65534
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_setuid_program_does_not_listen_to_its_environment(build: Build, start: Start) -> None:
+    """It is the environment of whoever starts it, who would look into the owner's program."""
+    where = Path("/tmp") / f"cprof-secure-{os.getpid()}"  # pytest's own is closed to others
+    where.mkdir()
+    try:
+        where.chmod(0o755)
+        program = Path(shutil.copy(build("untouched.c"), where / "p"))
+        os.chown(program, NOBODY, NOBODY)
+        program.chmod(0o4755)
+        if os.statvfs(where).f_flag & os.ST_NOSUID:
+            pytest.skip("/tmp is mounted nosuid")
+        env = {"CPROF_HTTP": "127.0.0.1:0", "CPROF_ALLOW_REMOTE": "without-token"}
+        target = start(program, env=env)
+        target.line("ready")
+        assert "libcprof.so" in target.stdout(), "it did not even find the library"
+        assert "libcprof_core" not in target.stdout()
+        assert "threads 1\n" in target.stdout()
+        assert target.stop() == 7
+    finally:
+        shutil.rmtree(where)
 
 
 # --- cprof run, by its options ---
@@ -347,6 +374,7 @@ def test_what_another_sites_page_asks_for_is_refused() -> None:
                 assert "another site" in answer.text
         assert ask(server.url, INDEX, FOLLOWED).status == 200
         assert ask(server.url, "/debug/pprof", FOLLOWED).status == 301
+        assert ask(server.url, INDEX + "ui/?p=profile&seconds=1", FOLLOWED).status == 403
         assert ask(server.url, INDEX + "cmdline", FOLLOWED).status == 403
         assert ask(server.url, INDEX + "profile?seconds=1", FOLLOWED).status == 403
         assert ask(server.url, INDEX, FOLLOWED, "POST").status == 403

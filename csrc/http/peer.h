@@ -35,12 +35,13 @@ enum peer_phase { PEER_FREE, PEER_FRESH, PEER_READING, PEER_ANSWERING, PEER_WRIT
 struct peer {
     enum peer_phase phase;
     bool local_user; /* came by a unix socket */
+    bool last;       /* no request of this connection is read after this one */
+    bool between;    /* READING: the library has not begun to read the next one (http/gate) */
     struct bufferevent *bev;
     struct evhttp_connection *evcon;
     struct descriptor fd;
     const struct policy *policy; /* of the door it came by, which is there as long */
     uint64_t origin;             /* the client's address, as far as it counts as one */
-    bool last;                   /* no request of this connection is read after this one */
     struct exchange *exchange;   /* while ANSWERING */
     int64_t since_ns;            /* start of the phase */
     int64_t moved_ns;            /* WRITING: when the client last took something */
@@ -52,7 +53,6 @@ struct peer {
     struct evbuffer *aside;                                /* what came behind the last request, until the next look */
     size_t chunk_at;                                       /* where the next chunk begins; 0: the head is not whole */
     size_t chunks;                                         /* bytes in those before */
-    bool between;                                          /* the library has not begun to read the next one */
 };
 
 int64_t peer_now_ns(void);

@@ -6,8 +6,7 @@
 #include <strings.h>
 #include <sys/un.h>
 
-#define HOST_MAX   253 /* a name in DNS */
-#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
+#define HOST_MAX 253 /* a name in DNS */
 
 enum status policy_read_remote(const char *word, struct policy_wish *wish, struct reason *why)
 {
@@ -25,7 +24,7 @@ static enum status read_hosts(const char *text, char out[POLICY_HOSTS_MAX + 1], 
     if (strlen(text) > POLICY_HOSTS_MAX)
         return status_because(why, STATUS_INVALID, "allow_host has more than %d bytes", POLICY_HOSTS_MAX);
     for (const char *p = text;; p++) {
-        size_t n = strspn(p, NAME_CHARS);
+        size_t n = strspn(p, POLICY_NAME_CHARS);
         if (n == 0 || n > HOST_MAX || (p[n] && p[n] != ','))
             return status_because(why, STATUS_INVALID,
                                   "allow_host is \"%.100s\": want names without port, separated by commas", text);
@@ -33,7 +32,7 @@ static enum status read_hosts(const char *text, char out[POLICY_HOSTS_MAX + 1], 
         if (!*p)
             break;
     }
-    memcpy(out, text, strlen(text));
+    memcpy(out, text, strlen(text) + 1);
     return STATUS_OK;
 }
 

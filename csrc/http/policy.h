@@ -11,9 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define POLICY_HOSTS_MAX 1023
-#define POLICY_TOKEN_MIN 16
-#define POLICY_TOKEN_MAX 255
+#define POLICY_HOSTS_MAX  1023
+#define POLICY_NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
+#define POLICY_TOKEN_MIN  16
+#define POLICY_TOKEN_MAX  255
 
 /* As it is asked for; a NULL is not said. All zero: loopback only, no token, no further names. */
 struct policy_wish {

@@ -2,7 +2,6 @@
 
 #include "http/html.h"
 #include "http/pages.h"
-#include "http/security.h"
 
 #include <string.h>
 

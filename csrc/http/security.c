@@ -69,7 +69,9 @@ bool security_allows_host(const struct policy *policy, const char *host, size_t 
         return false;
     memcpy(name, host, n);
     name[n] = '\0';
-    return brackets ? is_literal(name) : is_literal(name) || is_localhost(name) || policy_names(policy, name);
+    if (brackets || is_literal(name))
+        return is_literal(name);
+    return name[strspn(name, POLICY_NAME_CHARS)] == '\0' && (is_localhost(name) || policy_names(policy, name));
 }
 
 static bool host_allowed(const struct exchange *ex, const struct policy *policy)
@@ -120,13 +122,14 @@ static bool is_other_site(const struct exchange *ex)
            !header_is(ex, "Sec-Fetch-Site", "none");
 }
 
-/* The pages that are made for people and start nothing, as links to them are written. */
+/* The pages that are made for people and start nothing, as links to them are written. With a query the flame graph's
+ * page takes a profile by itself. */
 static bool is_page(const struct target *t)
 {
     static const char *const pages[] = {"/debug/pprof", "/debug/pprof/", "/debug/pprof/ui", "/debug/pprof/ui/"};
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
         if (t->path_len == strlen(pages[i]) && memcmp(t->path, pages[i], t->path_len) == 0)
-            return true;
+            return !t->query_len;
     return false;
 }
 

@@ -114,6 +114,8 @@ static void hosts(void)
         {"localhost.evil.example", false},
         {"notlocalhost", false},
         {".localhost", false},
+        {"http://x/.localhost", false},
+        {"a b.localhost", false},
         {"127.0.0.1.evil.example", false},
         {"127.0.0.1:6060:1", false},
         {"[::1", false},
