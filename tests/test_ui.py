@@ -444,6 +444,21 @@ def test_it_works_below_a_proxys_prefix(browser: Browser, prefixed: str) -> None
     assert browser.complaints == []
 
 
+def test_a_link_elsewhere_does_not_start_a_recording(
+    browser: Browser, busy: Running, prefixed: str
+) -> None:
+    """Any page could make its readers' programs record themselves by opening ours."""
+    page = Page(browser, busy)
+    browser.open(prefixed + "/debug/pprof/")
+    browser.until("document.querySelector('.facts') !== null")
+    browser.ask(f"void (location.href = '{busy.url()}/debug/pprof/ui/?p=profile&seconds=1')")
+    browser.until("document.body.dataset.state === 'held'")
+    assert "until you press Record" in page.text("#doing")
+    assert not sampling(busy)
+    browser.click("#again")
+    browser.until("document.body.dataset.state === 'drawn'")
+
+
 # --- its files ----------------------------------------------------------------------------------
 
 FILES = {

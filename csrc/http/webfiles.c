@@ -50,8 +50,8 @@ bool webfiles_find(const char *name, size_t n, struct webfile *out)
     return false;
 }
 
-void webfiles_fill(struct buf *out, const struct webfile *file,
-                   void (*put)(struct buf *out, const char *word, size_t n))
+void webfiles_fill(struct buf *out, const struct webfile *file, void (*put)(void *self, const char *word, size_t n),
+                   void *self)
 {
     static const char open[] = "<!--cprof:", close[] = "-->";
     const char *p = file->bytes, *end = p + file->n, *mark, *after;
@@ -59,7 +59,7 @@ void webfiles_fill(struct buf *out, const struct webfile *file,
            (after = memmem(mark, (size_t)(end - mark), close, strlen(close)))) {
         const char *word = mark + strlen(open);
         buf_put(out, p, (size_t)(mark - p));
-        put(out, word, (size_t)(after - word));
+        put(self, word, (size_t)(after - word));
         p = after + strlen(close);
     }
     buf_put(out, p, (size_t)(end - p));
