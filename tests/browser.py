@@ -121,22 +121,23 @@ class Browser:
         assert "exceptionDetails" not in found, json.dumps(found["exceptionDetails"])
         return found["result"].get("value")
 
-    def until(self, expression: str) -> Any:
-        """The first true value of an expression, once there is a page."""
+    def until(self, expression: str) -> None:
+        """Waits for an expression to be true of the page."""
 
         def look() -> Any:
             try:
-                return self.ask(f"document.body && ({expression})")
+                return self.ask(f"document.body !== null && Boolean({expression})")
             except Refused:
                 return None
 
-        return eventually(look, f"the page: {expression}")
+        eventually(look, f"the page: {expression}")
 
     def click(self, selector: str) -> None:
         """In the middle of an element."""
         at = self.ask(
-            f"(r => [r.left + r.width / 2, r.top + r.height / 2])"
-            f"(document.querySelector({json.dumps(selector)}).getBoundingClientRect())"
+            f"(e => {{ e.scrollIntoView({{block: 'center'}}); const r = e.getBoundingClientRect();"
+            f" return [r.left + r.width / 2, r.top + r.height / 2]; }})"
+            f"(document.querySelector({json.dumps(selector)}))"
         )
         self.click_at(*at)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import base64
 import http.client
+import http.server
 import json
 import random
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -404,6 +406,57 @@ def test_dark_and_narrow(page: Page) -> None:
     assert page.browser.ask("document.documentElement.scrollWidth") == 380
     assert page.browser.ask("document.documentElement.dataset.theme") == "dark"
     page.browser.look()
+
+
+@pytest.fixture
+def prefixed(busy: Running) -> Iterator[str]:
+    """The target below a path of a proxy's."""
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path.startswith("/team/a")
+            reply = busy.get(self.path[len("/team/a") :])
+            self.send_response(reply.status)
+            for name in ("content-type", "content-security-policy"):
+                if name in reply.headers:
+                    self.send_header(name, reply.headers[name])
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/team/a"
+        server.shutdown()
+        thread.join()
+
+
+def test_it_works_below_a_proxys_prefix(browser: Browser, prefixed: str) -> None:
+    browser.complaints.clear()
+    browser.open(prefixed + "/debug/pprof/")
+    browser.until("document.querySelector('.facts') !== null")
+    browser.click("a[href='ui/?p=goroutine']")
+    browser.until("document.body.dataset.state === 'drawn'")
+    assert browser.ask("document.title") == "shares: goroutine"
+    assert browser.complaints == []
+
+
+def test_a_link_elsewhere_does_not_start_a_recording(
+    browser: Browser, busy: Running, prefixed: str
+) -> None:
+    """Any page could make its readers' programs record themselves by opening ours."""
+    page = Page(browser, busy)
+    browser.open(prefixed + "/debug/pprof/")
+    browser.until("document.querySelector('.facts') !== null")
+    browser.ask(f"void (location.href = '{busy.url()}/debug/pprof/ui/?p=profile&seconds=1')")
+    browser.until("document.body.dataset.state === 'held'")
+    assert "until you press Record" in page.text("#doing")
+    assert not sampling(busy)
+    browser.click("#again")
+    browser.until("document.body.dataset.state === 'drawn'")
 
 
 # --- its files ----------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ const asked = new URLSearchParams(location.search), CPU = "profile";
 const name = asked.get("p") || CPU, isCpu = name === CPU;
 const seconds = isCpu ? String(Math.max(1, parseInt(asked.get("seconds"), 10) || 5)) : asked.get("seconds") || "";
 const stop = new AbortController();
+// A link on somebody else's page may lead here, but what costs the program something is begun by the reader.
+let held = isCpu && ["cross-site", "same-site"].includes($("wait").dataset.from);
 
 // --- the choice of what is shown -----------------------------------------------------------------
 
@@ -31,6 +33,7 @@ $("choice").onsubmit = event => {
   if ($("seconds").value) next.set("seconds", $("seconds").value);
   if (next.get("p") === name && asked.get("type")) next.set("type", asked.get("type"));
   if (next.get("p") !== name) location.assign("?" + next);  // another profile's search and zoom mean nothing there
+  else if (held) { held = false; show(); }
   else if ("?" + next === location.search) location.reload();
   else location.assign("?" + next + location.hash);
 };
@@ -42,6 +45,11 @@ function say(text, failed) {
   $("doing").classList.toggle("failed", failed);
   document.body.dataset.state = failed ? "failed" : "waiting";
   $("progress").hidden = $("cancel").hidden = failed;
+}
+function hold() {
+  say("A link on another site led here. Nothing is recorded until you press Record.", false);
+  $("progress").hidden = $("cancel").hidden = true;
+  document.body.dataset.state = "held";
 }
 function wait() {
   const limit = Number(seconds) * 1000, began = performance.now();
@@ -106,5 +114,5 @@ async function show() {
 }
 
 offerProfiles();
-show();
+if (held) hold(); else show();
 })();

@@ -36,12 +36,23 @@ static void put_links(struct buf *out)
     }
 }
 
-static void put_part(struct buf *out, const char *word, size_t n)
+/* Who led the browser here, as it says itself: a page of another site may not start a recording. */
+static void put_site(struct exchange *ex)
 {
+    const char *site = exchange_header(ex, "Sec-Fetch-Site", 0);
+    if (site)
+        html_put(&ex->out, site, strlen(site));
+}
+
+static void put_part(void *self, const char *word, size_t n)
+{
+    struct exchange *ex = self;
     if (is("options", word, n))
-        put_options(out);
+        put_options(&ex->out);
     else if (is("links", word, n))
-        put_links(out);
+        put_links(&ex->out);
+    else if (is("site", word, n))
+        put_site(ex);
 }
 
 void ui_serve(struct exchange *ex, const char *name, size_t n)
@@ -53,7 +64,7 @@ void ui_serve(struct exchange *ex, const char *name, size_t n)
         exchange_refuse(ex, 404, "404 page not found");
         return;
     }
-    webfiles_fill(&ex->out, &file, put_part);
+    webfiles_fill(&ex->out, &file, put_part, ex);
     security_mark_page(ex);
     exchange_set(ex, "Cache-Control", "no-cache");
     exchange_reply(ex, 200, file.content_type);

@@ -4,20 +4,20 @@
 
 /* The assembler takes each file in whole. Paths are from the top of the tree, where make runs; the Makefile names the
  * files as what this object is made from. */
-#define FILE_BYTES(symbol, path)                                                                                       \
-    __asm__(".pushsection .rodata\n" #symbol ": .incbin \"" path "\"\n" #symbol "_end: .byte 0\n.popsection\n");       \
-    extern const char symbol[] __attribute__((visibility("hidden")));                                                  \
-    extern const char symbol##_end[] __attribute__((visibility("hidden")))
+#define FILE_BYTES(name, path)                                                                                         \
+    __asm__(".pushsection .rodata\nfile_" #name ": .incbin \"" path "\"\nfile_" #name "_end: .byte 0\n.popsection\n"); \
+    extern const char file_##name[] __attribute__((visibility("hidden")));                                             \
+    extern const char file_##name##_end[] __attribute__((visibility("hidden")))
 
-FILE_BYTES(file_flame_css, "cprof/web/flame.css");
-FILE_BYTES(file_flame_html, "cprof/web/flame.html");
-FILE_BYTES(file_flame_js, "cprof/web/flame.js");
-FILE_BYTES(file_index_css, "cprof/web/index.css");
-FILE_BYTES(file_page_css, "cprof/web/page.css");
-FILE_BYTES(file_page_html, "cprof/web/page.html");
-FILE_BYTES(file_page_js, "cprof/web/page.js");
-FILE_BYTES(file_profile_js, "cprof/web/profile.js");
-FILE_BYTES(file_theme_css, "cprof/web/theme.css");
+FILE_BYTES(flame_css, "cprof/web/flame.css");
+FILE_BYTES(flame_html, "cprof/web/flame.html");
+FILE_BYTES(flame_js, "cprof/web/flame.js");
+FILE_BYTES(index_css, "cprof/web/index.css");
+FILE_BYTES(page_css, "cprof/web/page.css");
+FILE_BYTES(page_html, "cprof/web/page.html");
+FILE_BYTES(page_js, "cprof/web/page.js");
+FILE_BYTES(profile_js, "cprof/web/profile.js");
+FILE_BYTES(theme_css, "cprof/web/theme.css");
 
 #define HTML "text/html; charset=utf-8"
 #define CSS  "text/css; charset=utf-8"
@@ -50,8 +50,8 @@ bool webfiles_find(const char *name, size_t n, struct webfile *out)
     return false;
 }
 
-void webfiles_fill(struct buf *out, const struct webfile *file,
-                   void (*put)(struct buf *out, const char *word, size_t n))
+void webfiles_fill(struct buf *out, const struct webfile *file, void (*put)(void *self, const char *word, size_t n),
+                   void *self)
 {
     static const char open[] = "<!--cprof:", close[] = "-->";
     const char *p = file->bytes, *end = p + file->n, *mark, *after;
@@ -59,7 +59,7 @@ void webfiles_fill(struct buf *out, const struct webfile *file,
            (after = memmem(mark, (size_t)(end - mark), close, strlen(close)))) {
         const char *word = mark + strlen(open);
         buf_put(out, p, (size_t)(mark - p));
-        put(out, word, (size_t)(after - word));
+        put(self, word, (size_t)(after - word));
         p = after + strlen(close);
     }
     buf_put(out, p, (size_t)(end - p));

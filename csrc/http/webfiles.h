@@ -20,8 +20,8 @@ struct webfile {
 /* False when there is no such file. */
 bool webfiles_find(const char *name, size_t n, struct webfile *out);
 
-/* Appends the file with each mark <!--cprof:WORD--> replaced by what put writes for WORD. */
-void webfiles_fill(struct buf *out, const struct webfile *file,
-                   void (*put)(struct buf *out, const char *word, size_t n));
+/* Appends the file with each mark <!--cprof:WORD--> replaced by what put writes for WORD, to out. */
+void webfiles_fill(struct buf *out, const struct webfile *file, void (*put)(void *self, const char *word, size_t n),
+                   void *self);
 
 #endif

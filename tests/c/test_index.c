@@ -79,7 +79,13 @@ static void reply(struct exchange *ex, int status)
     code = status;
 }
 
-static const struct exchange_port port = {.set = set, .reply = reply};
+static const char *header(const struct exchange *ex, const char *name, size_t n)
+{
+    (void)ex;
+    return n == 0 && strcmp(name, "Sec-Fetch-Site") == 0 ? hostile[0] : NULL;
+}
+
+static const struct exchange_port port = {.header = header, .set = set, .reply = reply};
 
 /* The page, as a string to be freed. */
 static char *page_of(void (*serve)(struct exchange *ex))
@@ -156,8 +162,9 @@ static void test_escapes_come_back(void)
     }
 }
 
-static void put_word(struct buf *out, const char *word, size_t n)
+static void put_word(void *self, const char *word, size_t n)
 {
+    struct buf *out = self;
     buf_puts(out, "[");
     buf_put(out, word, n);
     buf_puts(out, "]");
@@ -168,7 +175,7 @@ static void test_fill(void)
     static const char text[] = "<!--cprof:a-->x<!--other--><!--cprof:bc--><!--cprof:open";
     struct webfile page = {.bytes = text, .n = strlen(text)};
     struct buf out = {0};
-    webfiles_fill(&out, &page, put_word);
+    webfiles_fill(&out, &page, put_word, &out);
     buf_put(&out, "", 1);
     CHECK_STR(out.data, "[a]x<!--other-->[bc]<!--cprof:open");
     buf_fini(&out);
