@@ -250,8 +250,8 @@ def test_no_thread_of_ours_stays_for_it(program: Program) -> None:
 
 
 def test_adds_survive_what_is_loaded_and_unloaded(build: Build, start: Start) -> None:
-    """The tables of a module that goes are freed; a walk that still looked at them, or a lock that a
-    child of fork inherits, would be the end."""
+    """The tables of a module that goes are freed; a walk that still looked at them, or a lock that
+    a child of fork inherits, would be the end."""
     plugin = build("custom_plugin.c", flags=("-shared", "-fPIC"))
     assert start(build("custom_hard.c"), "storm", str(plugin), "3").wait() == 0
 

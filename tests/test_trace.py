@@ -59,6 +59,11 @@ def target(build: Build, start: Start) -> Running:
     return running
 
 
+def address_of(target: Running) -> tuple[str, int]:
+    host, port = urlsplit(target.url()).netloc.rsplit(":", 1)
+    return host, int(port)
+
+
 def save(reply: Reply, path: Path) -> Path:
     assert reply.status == 200, reply.body
     path.write_bytes(reply.body)
@@ -88,8 +93,8 @@ def test_go_lists_our_threads(target: Running, tmp_path: Path) -> None:
 
 
 def test_what_begins_and_ends_in_between_is_seen(target: Running, tmp_path: Path) -> None:
-    at = urlsplit(target.url())
-    with socket.create_connection((at.hostname, at.port)) as s:
+    at = address_of(target)
+    with socket.create_connection(at) as s:
         s.sendall(b"GET /debug/pprof/trace?seconds=3 HTTP/1.0\r\n\r\n")
         # Served after it, so its first look is over; where it is not, "ends" is not in it.
         assert target.get("/debug/pprof/trace?seconds=0.01").status == 200
@@ -155,10 +160,10 @@ def test_seconds_are_read_as_go_reads_them(
 
 
 def test_any_number_at_once_and_leaving_frees_it(target: Running) -> None:
-    at = urlsplit(target.url())
+    at = address_of(target)
     sockets = []
     for _ in range(8):
-        s = socket.create_connection((at.hostname, at.port))
+        s = socket.create_connection(at)
         s.sendall(b"GET /debug/pprof/trace?seconds=3600 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         sockets.append(s)
     assert target.get("/debug/pprof/trace?seconds=0.01").status == 200

@@ -1,7 +1,7 @@
 /* Adds where it is hard:
- *     storm PLUGIN SECONDS   from three threads and through a plugin that comes and goes, under a CPU profile, with forks
- *     jail                   after the program has restricted itself to read, write and exit
- *     held                   while another thread holds the loader's lock */
+ *     storm PLUGIN SECONDS   from three threads and through a plugin that comes and goes, under a CPU profile, with
+ * forks jail                   after the program has restricted itself to read, write and exit held while another
+ * thread holds the loader's lock */
 #include <cprof.h>
 #include <dirent.h>
 #include <dlfcn.h>
