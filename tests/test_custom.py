@@ -204,7 +204,8 @@ def test_a_name_may_hold_anything(program: Program) -> None:
             assert program.running.get(f"{path}?debug=1").status == 200, link
         if link == "x%3Ay":
             assert count == "1"
-    assert listed.index("early") < listed.index("goroutine") < listed.index("tab%09in")
+    ordered = ["early", "goroutine", "heap", "profile", "symbol", "tab%09in", "trace"]
+    assert [link for link in listed if link in ordered] == ordered
 
 
 def test_a_constructor_may_add(program: Program) -> None:
@@ -246,6 +247,24 @@ def test_no_thread_of_ours_stays_for_it(program: Program) -> None:
         return {(t / "comm").read_text().strip() for t in tasks.iterdir()}
 
     eventually(lambda: "cprof-keeper" not in threads(), "the keeper to end")
+
+
+def test_adds_survive_what_is_loaded_and_unloaded(build: Build, start: Start) -> None:
+    """The tables of a module that goes are freed; a walk that still looked at them, or a lock that
+    a child of fork inherits, would be the end."""
+    plugin = build("custom_plugin.c", flags=("-shared", "-fPIC"))
+    assert start(build("custom_hard.c"), "storm", str(plugin), "3").wait() == 0
+
+
+def test_nobody_waits_for_the_loader(build: Build, start: Start) -> None:
+    assert start(build("custom_hard.c"), "held").wait() == 0
+
+
+def test_in_a_jail_it_makes_no_system_call(build: Build, start: Start) -> None:
+    """A filter kills for one that it does not know."""
+    target = start(build("custom_hard.c"), "jail")
+    assert target.wait() == 0
+    assert target.stdout() == "free again\n"
 
 
 def test_a_child_goes_on_with_its_parents_values(program: Program) -> None:

@@ -166,6 +166,8 @@ static void bytes_free(void *bytes)
 static int profile_new(const char *name, struct cprof_profile **out)
 {
     struct reason why = {0};
+    if (custom_is_quiet()) /* not even what enter() asks */
+        return last_error_keep(profiles_new(name, out, &why), &why);
     int state = enter();
     return leave(state, profiles_new(name, out, &why), &why);
 }
@@ -178,7 +180,7 @@ static struct cprof_profile *profile_lookup(const char *name)
 static int profile_add(struct cprof_profile *p, const void *value, int skip, const struct here *from)
 {
     struct reason why = {0};
-    if (custom_is_quiet()) /* not even what enter() asks */
+    if (custom_is_quiet())
         return last_error_keep(profiles_add(p, value, skip, from, &why), &why);
     int state = enter();
     return leave(state, profiles_add(p, value, skip, from, &why), &why);

@@ -20,8 +20,7 @@ static bool is_route(const char *name)
     for (const struct route *r = routes; r->name; r++)
         if (strcmp(r->name, name) == 0)
             return true;
-    return strcmp(name, "cpu") == 0 || strcmp(name, "trace") == 0 || strcmp(name, "ui") == 0 ||
-           strncmp(name, "ui/", 3) == 0;
+    return strcmp(name, "cpu") == 0 || strcmp(name, "ui") == 0 || strncmp(name, "ui/", 3) == 0;
 }
 
 enum status profiles_new(const char *name, struct cprof_profile **out, struct reason *why)

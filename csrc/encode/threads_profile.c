@@ -1,7 +1,6 @@
 #include "encode/threads_profile.h"
 
 #include "encode/text.h"
-#include "sampler/threads.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -72,7 +71,7 @@ enum status threads_profile_fill(struct locator *locator, struct reason *why)
 }
 
 /* Go's words where they fit, so that what reads its dumps understands ours. */
-static const char *state_of(const struct thread_view *v)
+const char *threads_profile_state(const struct thread_view *v)
 {
     if (runs(v))
         return "running";
@@ -119,7 +118,7 @@ static bool needs_quotes(const char *text)
 
 static void put_head(const struct thread_view *v, struct buf *out)
 {
-    buf_printf(out, "goroutine %" PRIu32 " [%s] {thread: ", v->tid, state_of(v));
+    buf_printf(out, "goroutine %" PRIu32 " [%s] {thread: ", v->tid, threads_profile_state(v));
     if (needs_quotes(v->name))
         text_quote(out, v->name, strlen(v->name));
     else

@@ -23,4 +23,11 @@ bool numbers_given(const struct target *t, const char *key, int64_t *value, bool
 /* symbolize=0: whoever asks looks the names up by itself, at /debug/pprof/symbol or in the files. */
 enum naming_names numbers_names(const struct target *t);
 
+/* As strconv.ParseFloat(text, 64): decimal, or hexadecimal with a binary exponent, or inf and nan in any case. False
+ * where Go gives an error, too large numbers included. In no locale. */
+bool numbers_parse_float(const char *text, size_t n, double *out);
+
+/* The parameter's number; false where there is none. */
+bool numbers_float(const struct target *t, const char *key, double *value);
+
 #endif

@@ -9,6 +9,10 @@ const struct route routes[] = {
     {"cmdline", "The command line invocation of the current program", false, cmdline_serve},
     {"profile", "CPU profile. The seconds GET parameter says how long to record, 30 if absent.", false, profile_serve},
     {"symbol", "Names of the program counters in the query or a POST body, separated by +.", true, symbol_serve},
+    {"trace",
+     "A trace of execution of the current program: its threads as they are when the window begins and when it ends. "
+     "The seconds GET parameter says how long that is, 1 if absent. Look at the file with go tool trace.",
+     false, trace_serve},
     {0},
 };
 

@@ -33,6 +33,7 @@ void index_serve(struct exchange *ex);
 void cmdline_serve(struct exchange *ex);
 void profile_serve(struct exchange *ex);
 void symbol_serve(struct exchange *ex);
+void trace_serve(struct exchange *ex);
 void named_serve(struct exchange *ex, const struct named *profile);
 void vars_serve(struct exchange *ex);    /* /debug/vars */
 void metrics_serve(struct exchange *ex); /* /debug/metrics */
