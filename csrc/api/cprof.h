@@ -143,8 +143,8 @@ void cprof_http_response_free(struct cprof_http_response *res);
 /*
  * A page of the program's own on cprof's server: fn is called for a path, or with a slash at its end for everything
  * below, on a thread of cprof's. It writes the answer by cprof_http_write and cprof_http_set and returns its status
- * (200). One page is made at a time, and one that takes more than 2 s is answered by 503. fn NULL takes the page away;
- * it may be under way then. CPROF_ERR_IN_USE for cprof's own paths.
+ * (200). It may be called by several threads at once. A page that takes more than 2 s is answered by 503. fn NULL takes
+ * the page away; it may be under way then. CPROF_ERR_IN_USE for cprof's own paths.
  */
 int cprof_route(const char *path,
                 int (*fn)(const struct cprof_http_request *req, struct cprof_http_response *res, void *arg), void *arg);
