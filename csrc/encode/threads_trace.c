@@ -195,7 +195,7 @@ enum status threads_trace_write(const struct threads_look *first, const struct t
 {
     struct naming naming;
     struct trace t = {0};
-    enum status status = naming_open(&naming, &process_self, why);
+    enum status status = naming_open(&naming, &process_self, NAMING_WITH, why);
     if (status)
         return status;
     t.namer = &naming.namer;
