@@ -192,7 +192,8 @@ def test_sixty_four_windows_need_no_thread_each(target: Running) -> None:
     """And a client that goes away frees its own at once."""
 
     def status() -> dict[str, int]:
-        return json.loads(target.get("/debug/vars").body)["cprof"]
+        own: dict[str, int] = json.loads(target.get("/debug/vars").body)["cprof"]
+        return own
 
     before = status()
     connections = []

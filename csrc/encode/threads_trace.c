@@ -1,7 +1,6 @@
 #include "encode/threads_trace.h"
 
 #include "encode/gotrace.h"
-#include "encode/naming.h"
 #include "encode/threads_profile.h"
 
 #include <string.h>
@@ -190,12 +189,12 @@ static void put_threads(struct trace *t, const struct threads_look *first, const
     }
 }
 
-enum status threads_trace_write(const struct threads_look *first, const struct threads_look *second, struct buf *out,
-                                struct reason *why)
+enum status threads_trace_write(const struct threads_look *first, const struct threads_look *second,
+                                enum naming_names names, struct buf *out, struct reason *why)
 {
     struct naming naming;
     struct trace t = {0};
-    enum status status = naming_open(&naming, &process_self, NAMING_WITH, why);
+    enum status status = naming_open(&naming, &process_self, names, why);
     if (status)
         return status;
     t.namer = &naming.namer;

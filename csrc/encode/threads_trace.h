@@ -9,6 +9,7 @@
 #define CPROF_ENCODE_THREADS_TRACE_H
 
 #include "base/buf.h"
+#include "encode/naming.h"
 #include "sampler/threads.h"
 
 struct threads_look {
@@ -20,7 +21,8 @@ struct threads_look {
 enum status threads_look(struct threads_look *out, struct reason *why);
 void threads_look_fini(struct threads_look *l);
 
-enum status threads_trace_write(const struct threads_look *first, const struct threads_look *second, struct buf *out,
-                                struct reason *why);
+/* names: of the places. */
+enum status threads_trace_write(const struct threads_look *first, const struct threads_look *second,
+                                enum naming_names names, struct buf *out, struct reason *why);
 
 #endif

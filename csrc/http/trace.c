@@ -47,7 +47,7 @@ static void look_again(struct exchange *ex)
     ex->status = threads_look(&second, &ex->why);
     if (ex->status)
         return;
-    ex->status = threads_trace_write(&a->first, &second, &ex->out, &ex->why);
+    ex->status = threads_trace_write(&a->first, &second, numbers_names(&ex->target), &ex->out, &ex->why);
     threads_look_fini(&second);
 }
 

@@ -169,7 +169,7 @@ static struct buf trace_of_all_changes(void)
             }
         }
     }
-    CHECK_INT(threads_trace_write(&first, &second, &out, &why), STATUS_OK);
+    CHECK_INT(threads_trace_write(&first, &second, NAMING_WITH, &out, &why), STATUS_OK);
     return out;
 }
 
@@ -198,7 +198,7 @@ static void the_threads_are_seen(void)
     CHECK_INT(threads_look(&first, &why), STATUS_OK);
     CHECK_INT(threads_look(&second, &why), STATUS_OK);
     CHECK(second.ns >= first.ns && first.views.n == 1);
-    CHECK_INT(threads_trace_write(&first, &second, &out, &why), STATUS_OK);
+    CHECK_INT(threads_trace_write(&first, &second, NAMING_WITH, &out, &why), STATUS_OK);
     CHECK(memmem(out.data, out.len, "test_gotrace", 12));
     threads_look_fini(&first);
     threads_look_fini(&second);
