@@ -9,7 +9,7 @@
 #include "profile/namer.h"
 #include "symbol/symbols.h"
 
-enum naming_names { NAMING_WITHOUT, NAMING_WITH };
+enum naming_names { NAMING_WITH, NAMING_WITHOUT };
 
 struct naming {
     struct maps maps;
