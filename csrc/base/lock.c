@@ -1,5 +1,7 @@
 #include "base/lock.h"
 
+#include "base/clock.h"
+
 #include <assert.h>
 #include <linux/futex.h>
 #include <stddef.h>
@@ -39,20 +41,13 @@ void lock_take(struct lock *l)
         lock_wait_word(&l->word, 2, -1);
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 bool lock_take_within(struct lock *l, int64_t ns)
 {
-    int64_t end = now_ns() + ns;
+    int64_t end = clock_mono_ns() + ns;
     uint32_t seen = 0;
     if (!atomic_compare_exchange_strong_explicit(&l->word, &seen, 1, memory_order_acquire, memory_order_relaxed)) {
         while (atomic_exchange_explicit(&l->word, 2, memory_order_acquire) != 0) {
-            int64_t left = end - now_ns();
+            int64_t left = end - clock_mono_ns();
             if (left <= 0)
                 return false; /* the word stays 2: one needless wake, nothing more */
             lock_wait_word(&l->word, 2, left);

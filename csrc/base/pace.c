@@ -1,13 +1,8 @@
 #include "base/pace.h"
 
-#include <time.h>
+#include "base/clock.h"
 
-static int64_t clock_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
+#include <time.h>
 
 static bool is_due(const struct pace *p)
 {

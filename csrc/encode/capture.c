@@ -1,5 +1,6 @@
 #include "encode/capture.h"
 
+#include "base/clock.h"
 #include "encode/cpu_profile.h"
 #include "encode/dump.h"
 #include "encode/pprof.h"
@@ -19,13 +20,6 @@ struct capture {
     int64_t started_ns; /* wall clock */
     int64_t started_mono_ns;
 };
-
-static int64_t clock_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 static void put(void *self, const struct record *record, uint32_t ticks, uint32_t period_ns)
 {

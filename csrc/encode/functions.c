@@ -1,5 +1,6 @@
 #include "encode/functions.h"
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "encode/expvar.h"
 #include "encode/json.h"
@@ -7,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FIRST_ROOM 512
@@ -115,13 +115,6 @@ void functions_drop(struct functions *f)
     free(f);
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 static bool write_value(const struct var *v, struct buf *out)
 {
     size_t room = FIRST_ROOM;
@@ -156,11 +149,11 @@ static bool begin(struct var *v, int64_t until_ns)
     for (uint32_t self = (uint32_t)getpid(), busy;;) {
         busy = atomic_load(&v->function.busy);
         if (busy != self && atomic_compare_exchange_strong(&v->function.busy, &busy, self)) {
-            atomic_store(&v->function.since_ns, now_ns());
+            atomic_store(&v->function.since_ns, clock_mono_ns());
             return true;
         }
         int64_t hangs_ns = atomic_load(&v->function.since_ns) + HANGS_NS;
-        int64_t left = (hangs_ns < until_ns ? hangs_ns : until_ns) - now_ns();
+        int64_t left = (hangs_ns < until_ns ? hangs_ns : until_ns) - clock_mono_ns();
         if (left <= 0)
             return false;
         lock_wait_word(&v->function.busy, busy, left);
@@ -182,7 +175,7 @@ static void call(struct result *r, int64_t until_ns)
 
 void functions_call(struct functions *f, int64_t limit_ns)
 {
-    int64_t until_ns = now_ns() + limit_ns;
+    int64_t until_ns = clock_mono_ns() + limit_ns;
     for (size_t i = 0; i < f->n; i++)
         call(&f->at[i], 0);
     for (size_t i = 0; i < f->n; i++)

@@ -1,5 +1,6 @@
 #include "encode/named.h"
 
+#include "base/clock.h"
 #include "encode/custom_profile.h"
 #include "encode/memstats.h"
 #include "encode/pprof.h"
@@ -203,13 +204,6 @@ uint64_t named_count(const struct named *p)
     return p->kind->count ? p->kind->count() : 0;
 }
 
-static int64_t wall_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 static const char *or_own_name(const struct named *p, const char *text)
 {
     return *text ? text : p->name;
@@ -223,7 +217,7 @@ static enum status add_head(const struct named *p, struct model *m)
         status = model_add_type(m, or_own_name(p, k->types[i].type), k->types[i].unit);
     if (!status && k->default_type)
         status = strtab_intern(&m->strings, k->default_type, &m->default_sample_type);
-    m->time_nanos = wall_ns();
+    m->time_nanos = clock_ns(CLOCK_REALTIME);
     return status;
 }
 

@@ -1,5 +1,6 @@
 #include "http/loop.h"
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/status.h"
 #include "base/thread.h"
@@ -122,7 +123,7 @@ static void on_accept_error(struct evconnlistener *listener, void *unused)
     /* What the network did is over with the next accept; what is wrong with the socket stays. */
     if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK || errno == EOPNOTSUPP)
         accept_failures++;
-    peers_pause(peer_now_ns() + http_limits.pause_ns);
+    peers_pause(clock_mono_ns() + http_limits.pause_ns);
 }
 
 static void configure(struct evhttp *http, struct policy *policy)
@@ -314,7 +315,7 @@ static int timeout_ms(void)
     if (event_base_get_num_events(base, EVENT_BASE_COUNT_ACTIVE) > 0)
         return 0;
     int64_t due = peers_due_ns(), longest = longest_wait_ms();
-    int64_t wait = due == INT64_MAX ? due : due - peer_now_ns();
+    int64_t wait = due == INT64_MAX ? due : due - clock_mono_ns();
     if (wait <= 0)
         return 0;
     wait = wait / MS + 1; /* up, or the last millisecond would be spun away */
@@ -388,11 +389,11 @@ static bool turn(void)
         return false;
     if (doors_changed)
         tell();
-    registry_tend(peer_now_ns());
+    registry_tend(clock_mono_ns());
     struct pollfd fds[1 + LIMITS_DOORS + LIMITS_PEERS_MAX];
     nfds_t n = 0;
     fds[n++] = (struct pollfd){.fd = wake_fd.fd, .events = POLLIN};
-    bool accepting = peers_accepting(peer_now_ns());
+    bool accepting = peers_accepting(clock_mono_ns());
     for (struct door *d = doors; d < doors + LIMITS_DOORS; d++)
         fds[n++] = (struct pollfd){.fd = accepting && d->accept ? d->listener.socket.fd : -1, .events = POLLIN};
     n += peers_poll(fds + n);
@@ -411,11 +412,11 @@ static bool turn(void)
         work_collect();
         call_collect();
     }
-    given_up = !peers_expire(peer_now_ns()) || (knocks(fds + 1) && !peers_make_room(peer_now_ns()));
+    given_up = !peers_expire(clock_mono_ns()) || (knocks(fds + 1) && !peers_make_room(clock_mono_ns()));
     if (given_up)
         return false;
     event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-    uint64_t stamp = peers_settle(peer_now_ns());
+    uint64_t stamp = peers_settle(clock_mono_ns());
     idle_turns = ready > 0 && stamp == last_stamp ? idle_turns + 1 : 0;
     last_stamp = stamp;
     return accept_failures < LIMITS_ACCEPT_FAILURES && idle_turns < LIMITS_IDLE_TURNS;

@@ -1,5 +1,6 @@
 #include "http/mount.h"
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "http/exchange.h"
 #include "http/routes.h"
@@ -7,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #define LOOK_NS INT64_C(100000000) /* between two questions whether the client is still there */
 
@@ -17,13 +17,6 @@ struct mounting {
     struct mount_answer *answer;
     bool answered, gone, failed;
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
 
 /* The server of the program's has looked at them. */
 static const char *header(const struct exchange *ex, const char *name, size_t n)
@@ -83,8 +76,8 @@ static bool has_left(const struct mount_request *r)
 static void wait_for(struct exchange *ex, int64_t ns, void (*then)(struct exchange *ex))
 {
     _Atomic uint32_t word = 0;
-    int64_t due = now_ns() + ns, left = ns;
-    for (; left > 0; left = due - now_ns()) {
+    int64_t due = clock_mono_ns() + ns, left = ns;
+    for (; left > 0; left = due - clock_mono_ns()) {
         lock_wait_word(&word, 0, left < LOOK_NS ? left : LOOK_NS);
         if (has_left(ex->mounting->request)) {
             ex->mounting->gone = true;

@@ -1,22 +1,14 @@
 #include "http/opening.h"
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "http/limits.h"
-
-#include <time.h>
 
 enum { EMPTY, ASKED, TAKEN, ANSWERED, GIVEN_UP, CLOSED };
 
 static _Atomic uint32_t state;
 static struct opening asked; /* the asker's until ASKED, then the loop's */
 static struct opened answer; /* the loop's until ANSWERED, then the asker's */
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
 
 static bool move(uint32_t from, uint32_t to)
 {
@@ -39,10 +31,10 @@ bool opening_ask(const struct opening *wanted)
 
 bool opening_wait(struct opened *out)
 {
-    int64_t end = now_ns() + http_limits.open_ns;
+    int64_t end = clock_mono_ns() + http_limits.open_ns;
     for (;;) {
         uint32_t now = atomic_load(&state);
-        int64_t left = end - now_ns();
+        int64_t left = end - clock_mono_ns();
         if (now == ANSWERED) {
             *out = answer;
             move(ANSWERED, EMPTY); /* or it has closed since: then the listener is gone, too, which shows soon enough */

@@ -1,5 +1,6 @@
 #include "http/peer.h"
 
+#include "base/clock.h"
 #include "http/gate.h"
 #include "http/wire.h"
 
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 static struct peer peers[LIMITS_PEERS_MAX];
@@ -25,17 +25,10 @@ static int64_t paused_ns;
 static struct evconnlistener *doors[LIMITS_DOORS];
 static struct event *look_soon;
 
-int64_t peer_now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 void peer_enter(struct peer *p, enum peer_phase phase)
 {
     p->phase = phase;
-    p->since_ns = p->moved_ns = peer_now_ns();
+    p->since_ns = p->moved_ns = clock_mono_ns();
     moves++;
 }
 

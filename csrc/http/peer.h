@@ -55,8 +55,6 @@ struct peer {
     size_t chunks;                                         /* bytes in those before */
 };
 
-int64_t peer_now_ns(void);
-
 /* For http/gate. left: an event's callback. */
 void peer_enter(struct peer *p, enum peer_phase phase);
 void peer_drop(struct peer *p);

@@ -1,5 +1,6 @@
 #include "http/wire.h"
 
+#include "base/clock.h"
 #include "http/peer.h"
 
 #include <event2/buffer.h>
@@ -120,7 +121,7 @@ static void wait_for(struct exchange *ex, int64_t ns, void (*then)(struct exchan
         return;
     }
     ex->then = then;
-    ex->due_ns = peer_now_ns() + ns;
+    ex->due_ns = clock_mono_ns() + ns;
     peer_hold(ex->peer);
 }
 

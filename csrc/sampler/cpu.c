@@ -3,6 +3,7 @@
 #include "base/any/counters.h"
 #include "base/any/mask.h"
 #include "base/atfork.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/slab.h"
 #include "base/thread.h"
@@ -71,12 +72,6 @@ static struct cpu_stats totals;
 static int64_t armed_host_ns; /* the host's CPU time when timers began to run */
 
 static _Atomic uint32_t wake_word; /* bumped to make the engine look again at once */
-
-static int64_t clock_ns(clockid_t clock)
-{
-    struct timespec t;
-    return clock_gettime(clock, &t) == 0 ? t.tv_sec * NS_PER_S + t.tv_nsec : 0;
-}
 
 int64_t cpu_host_ns(void)
 {

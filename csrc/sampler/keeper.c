@@ -1,6 +1,7 @@
 #include "sampler/keeper.h"
 
 #include "base/atfork.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/thread.h"
 #include "hook/got.h"
@@ -9,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #define MS INT64_C(1000000)
 
@@ -36,19 +36,12 @@ static _Atomic bool wants;       /* we have asked for redirection: the host may 
 static _Atomic int64_t pause_ns; /* the thread's */
 static _Atomic int64_t due_ns;   /* no look before that */
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 static void set_pace(bool found_something)
 {
     int64_t pause = found_something ? PAUSE_MIN_NS : 2 * atomic_load(&pause_ns);
     pause = pause < PAUSE_MIN_NS ? PAUSE_MIN_NS : pause < PAUSE_MAX_NS ? pause : PAUSE_MAX_NS;
     atomic_store(&pause_ns, pause);
-    atomic_store(&due_ns, now_ns() + pause);
+    atomic_store(&due_ns, clock_mono_ns() + pause);
 }
 
 static void redirect(void)
@@ -100,10 +93,10 @@ void keeper_start(void)
 
 static void wait_for_rows(void)
 {
-    int64_t began = now_ns(), asked_since = began, now = began;
+    int64_t began = clock_mono_ns(), asked_since = began, now = began;
     while (!atomic_load(&ready) && now - began < FIRST_WAIT_NS && now - asked_since < FIRST_ASKED_NS) {
         lock_wait_word(&ready, 0, FIRST_STEP_NS);
-        now = now_ns();
+        now = clock_mono_ns();
         if (!modules_is_asking())
             asked_since = now;
     }
@@ -120,7 +113,7 @@ void keeper_wait(void)
 
 void keeper_nudge(void)
 {
-    if (!atomic_load(&busy) && now_ns() >= atomic_load(&due_ns))
+    if (!atomic_load(&busy) && clock_mono_ns() >= atomic_load(&due_ns))
         start_thread();
 }
 

@@ -1,6 +1,7 @@
 #include "sampler/memstats.h"
 
 #include "base/atfork.h"
+#include "base/clock.h"
 #include "base/definition.h"
 #include "base/lock.h"
 #include "base/pace.h"
@@ -50,13 +51,6 @@ static struct {
     uint64_t ns[MEMSTATS_PAUSES], end[MEMSTATS_PAUSES];
 } gc;
 
-static int64_t now_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 /* What was half-written when the parent forked is one pause at most. */
 static void after_fork_child(void)
 {
@@ -91,7 +85,7 @@ bool memstats_knows_heap(void)
 
 static struct heap ask_allocator(void)
 {
-    struct heap h = {.at_ns = now_ns(CLOCK_MONOTONIC)};
+    struct heap h = {.at_ns = clock_ns(CLOCK_MONOTONIC)};
     if (ask_sizes) {
         struct sizes s = ask_sizes();
         h = (struct heap){s.hblkhd, s.uordblks, s.fordblks, h.at_ns};
@@ -127,7 +121,7 @@ static void fill_heap(struct memstats *out)
     out->heap_inuse = h.used + h.mapped;
     out->heap_sys = out->heap_idle + out->heap_inuse;
     out->alloc = out->heap_alloc = out->heap_inuse;
-    out->heap_age_ns = now_ns(CLOCK_MONOTONIC) - h.at_ns;
+    out->heap_age_ns = clock_ns(CLOCK_MONOTONIC) - h.at_ns;
 }
 
 static double cpus(void)

@@ -1,5 +1,7 @@
 #include "sampler/procself.h"
 
+#include "base/smallfile.h"
+
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -11,17 +13,6 @@
 #include <unistd.h>
 
 #define NS_PER_S INT64_C(1000000000)
-
-static bool read_file(const char *path, char text[4096])
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t n = read(fd, text, 4095);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    return n > 0;
-}
 
 /* The number behind "\nName:", 0 where there is none. The program's own name, in the first line, cannot hold one: the
  * kernel writes its newlines as "\n". */
@@ -35,7 +26,7 @@ bool procself_read(struct procself *out)
 {
     char text[4096];
     *out = (struct procself){0};
-    if (!read_file("/proc/self/status", text))
+    if (!smallfile_read("/proc/self/status", text, sizeof text))
         return false;
     out->rss_bytes = number(text, "\nVmRSS:") << 10;
     out->data_bytes = number(text, "\nVmData:") << 10;
@@ -82,7 +73,7 @@ uint32_t procself_descriptors(void)
 static int64_t start_ns(void)
 {
     char text[4096];
-    const char *at = read_file("/proc/self/stat", text) ? strrchr(text, ')') : NULL;
+    const char *at = smallfile_read("/proc/self/stat", text, sizeof text) ? strrchr(text, ')') : NULL;
     for (int word = 2; at && word < 22; word++)
         at = strchr(at + 1, ' ');
     long hz = sysconf(_SC_CLK_TCK);

@@ -1,5 +1,7 @@
 #include "sampler/tasks.h"
 
+#include "base/smallfile.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -60,18 +62,6 @@ static const char *field(const char *text, const char *name)
     return at ? at + strlen(name) : NULL;
 }
 
-/* A status file is about 1.5 KiB; what is asked for stands in its last third but before the CPU and NUMA lists. */
-static bool read_status(const char *path, char text[4096])
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t n = read(fd, text, 4095);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    return n > 0;
-}
-
 /* The pointer at address in this process, 0 where there is none to be read. */
 static uint64_t peek(uint64_t address)
 {
@@ -89,7 +79,7 @@ static bool waits_under_other_mask(uint32_t tid, bool *readable)
     uint64_t a[6];
     long call;
     snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/syscall", tid);
-    *readable = read_status(path, text);
+    *readable = smallfile_read(path, text, sizeof text);
     if (!*readable || sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64, &call,
                              &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]) != 7)
         return false;
@@ -110,7 +100,7 @@ enum tasks_consent tasks_may_signal(uint32_t tid)
 {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/status", tid);
-    if (!read_status(path, text))
+    if (!smallfile_read(path, text, sizeof text))
         return TASKS_GONE;
     const char *blocked = field(text, "\nSigBlk:\t"), *seccomp = field(text, "\nSeccomp:\t");
     if (!blocked || (strtoull(blocked, NULL, 16) & UINT64_C(1) << (SIGPROF - 1)))
@@ -127,7 +117,7 @@ enum tasks_consent tasks_may_signal(uint32_t tid)
 uint64_t tasks_queue_room(void)
 {
     char text[4096];
-    const char *queue = read_status("/proc/self/status", text) ? field(text, "\nSigQ:\t") : NULL;
+    const char *queue = smallfile_read("/proc/self/status", text, sizeof text) ? field(text, "\nSigQ:\t") : NULL;
     uint64_t used, limit;
     if (!queue || sscanf(queue, "%" SCNu64 "/%" SCNu64, &used, &limit) != 2)
         return UINT64_MAX;

@@ -1,11 +1,11 @@
 #include "sampler/threads.h"
 
+#include "base/smallfile.h"
 #include "base/thread.h"
 #include "sampler/procself.h"
 #include "sampler/tasks.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,13 +18,7 @@ static bool read_file(uint32_t tid, const char *name, char text[FILE_ROOM])
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/%s", tid, name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t n = read(fd, text, FILE_ROOM - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    return n > 0;
+    return smallfile_read(path, text, FILE_ROOM);
 }
 
 /* "TID (name) S ...": the name may hold anything, brackets too, so its end is the last of them. */

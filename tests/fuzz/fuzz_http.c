@@ -3,6 +3,7 @@
  * without waiting. 0xfe ends a packet; at the end the client says that it has no more, reads what there is, and goes.
  * That the library gives up, that an answer is none, or that the connection stays aborts.
  */
+#include "base/clock.h"
 #include "http/exchange.h"
 #include "http/limits.h"
 #include "http/peer.h"
@@ -184,10 +185,10 @@ static void start(void)
 
 static void turn(void)
 {
-    peers_accepting(peer_now_ns());
+    peers_accepting(clock_mono_ns());
     event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     work_collect();
-    peers_settle(peer_now_ns());
+    peers_settle(clock_mono_ns());
 }
 
 static bool nobody_is_there(void)
