@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "http/gate.h"
+#include "http/origin.h"
 #include "http/wire.h"
 
 #include <event2/buffer.h>
@@ -71,36 +72,6 @@ static void reset(struct peer *p)
     peer_drop(p);
 }
 
-static bool is_unix_socket(int fd)
-{
-    int domain;
-    socklen_t n = sizeof domain;
-    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 && domain == AF_UNIX;
-}
-
-/* A unix socket's file lets nobody else in; this holds too where its mode was changed. */
-static bool is_same_user(int fd)
-{
-    struct ucred who;
-    socklen_t n = sizeof who;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == 0 || who.uid == geteuid());
-}
-
-/* Of IPv6 the network, of which a client has all addresses. */
-static uint64_t origin_of(int fd)
-{
-    struct sockaddr_storage sa = {0};
-    socklen_t n = sizeof sa;
-    uint64_t origin = 0;
-    if (getpeername(fd, (struct sockaddr *)&sa, &n))
-        return 0;
-    if (sa.ss_family == AF_INET)
-        origin = ((const struct sockaddr_in *)&sa)->sin_addr.s_addr;
-    else if (sa.ss_family == AF_INET6)
-        memcpy(&origin, &((const struct sockaddr_in6 *)&sa)->sin6_addr, sizeof origin);
-    return origin;
-}
-
 /* The library writes 16 KiB at a time: the kernel would keep the rest of a longer answer back until the client's own
  * kernel acknowledges the first, which takes it 40 ms. */
 static void send_at_once(int fd)
@@ -122,10 +93,10 @@ static void adopt(struct peer *p)
         p->origin = origin_of(p->fd.fd);
         evhttp_connection_set_closecb(p->evcon, on_close, p);
         peer_enter(p, PEER_READING);
-        p->local_user = is_unix_socket(p->fd.fd);
+        p->local_user = origin_is_unix(p->fd.fd);
         if (!p->local_user)
             send_at_once(p->fd.fd);
-        if (p->local_user && !is_same_user(p->fd.fd))
+        if (p->local_user && !origin_is_same_user(p->fd.fd))
             peer_drop(p);
         else
             gate_close(p);
