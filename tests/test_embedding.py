@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import socket
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,17 @@ def test_taken_paths_are_refused(pages: Running) -> None:
     assert pages.line("-4 ") == "-4 -4 -2"  # in use, ours, ours, no slash
 
 
+def test_a_page_for_everything_leaves_us_ours(pages: Running) -> None:
+    for path in ("/", "/debug/"):
+        tell(pages, f"add {path}")
+        eventually(lambda path=path: pages.get(path).status == 200, "the page")
+    assert b"GET /elsewhere" in pages.get("/elsewhere").body
+    assert b"GET /debug/other" in pages.get("/debug/other").body
+    assert b'"memstats"' in pages.get("/debug/vars").body
+    assert pages.get("/debug/metrics").body.endswith(b"# EOF\n")
+    assert pages.get("/debug/pprof/cmdline").status == 200
+
+
 def test_a_page_that_hangs_holds_up_nobody(pages: Running) -> None:
     """Not the server, not its end; and what it used is freed when it comes back."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -84,6 +97,52 @@ def test_pages_come_and_go(pages: Running) -> None:
     tell(pages, "add /hello")
     assert pages.line("added ") == "0"
     assert pages.get("/hello").body == b"new GET /hello "
+
+
+@pytest.fixture
+def hard(build: Build, start: Start) -> Running:
+    return start(build("pages_hard.c"))
+
+
+def test_a_page_lives_by_its_faults(hard: Running) -> None:
+    """The kernel kills where a fault finds its signal blocked, whatever handler the program has."""
+    assert hard.get("/faults").body == b"a"
+
+
+def test_a_page_that_ends_its_thread_ends_no_other(hard: Running) -> None:
+    """libc counts threads, ours not: one that was counted twice made it exit(0) with the program's last but one."""
+    assert hard.get("/ends").status == 500
+    tell(hard, "end")
+    hard.line("main goes on")
+    assert hard.get("/faults").body == b"a"
+    assert hard.stop() == 7
+
+
+def test_an_answer_without_a_body_has_none(hard: Running) -> None:
+    """What came behind it would be the next answer to whoever shares the connection."""
+    at = urllib.parse.urlsplit(hard.url())
+    for path in ("/204", "/304"):
+        with socket.create_connection((at.hostname, at.port)) as s:
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 2)
+            s.sendall(b"GET /faults HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answers = b"".join(iter(lambda: s.recv(4096), b""))
+        assert [a[:3] for a in answers.split(b"HTTP/1.1 ")[1:]] == [path[1:].encode()] * 2 + [b"200"]
+        assert answers.count(b"Content-Length") == 1
+
+
+def test_a_page_may_answer_by_one_of_ours(hard: Running) -> None:
+    assert hard.line("answer kept ") == "1"
+    assert b"pages_hard" in hard.get("/cmdline").body
+    assert hard.get("/gives-back").body == b"still"
+
+
+def test_our_pages_need_little_of_the_callers_stack(hard: Running) -> None:
+    """Naming took a thread of 64 KiB with it."""
+    for target in ("profile?seconds=1", "goroutine?debug=2", "trace?seconds=1", "heap", ""):
+        tell(hard, f"small /debug/pprof/{target}")
+    for target in ("vars", "metrics"):
+        tell(hard, f"small /debug/{target}")
+    eventually(lambda: hard.stdout().count("small 200") == 7, "seven answers")
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Behind cprof_http_response.own. */
+struct own {
+    struct mount_answer answer; /* what cprof_http_handle gave; unused in a page's */
+    struct mount_answer *page;  /* what a page writes; NULL in an answer of cprof_http_handle */
+};
+
 static enum status copy_request(const struct cprof_http_request *in, struct mount_request *out, struct reason *why)
 {
     struct cprof_http_request r = {0};
@@ -29,12 +35,13 @@ static enum status handle(int what, const char *name, const struct cprof_http_re
     enum status status = copy_request(req, &r, why);
     if (status)
         return status;
-    struct mount_answer *a = calloc(1, sizeof *a);
-    if (!a)
+    struct own *own = calloc(1, sizeof *own);
+    if (!own)
         return STATUS_NOMEM;
+    struct mount_answer *a = &own->answer;
     status = mount_serve((enum mount_what)what, name, &r, a, why);
     if (status) {
-        free(a);
+        free(own);
         return status;
     }
     buf_put(&a->headers, "", 1);
@@ -42,7 +49,7 @@ static enum status handle(int what, const char *name, const struct cprof_http_re
     res->headers = a->headers.failed ? "" : a->headers.data;
     res->body = a->body.data;
     res->body_bytes = a->body.len;
-    res->own = a;
+    res->own = own;
     return STATUS_OK;
 }
 
@@ -53,23 +60,34 @@ int embedded_handle(int what, const char *name, const struct cprof_http_request 
     return leave(state, handle(what, name, req, res, &why), &why);
 }
 
+/* The answer of a page is the server's, and no longer than the page runs. */
 void embedded_response_free(struct cprof_http_response *res)
 {
-    if (!res || !res->own)
+    struct own *own = res ? res->own : NULL;
+    if (!own || own->page)
         return;
-    mount_answer_fini(res->own);
-    free(res->own);
+    mount_answer_fini(&own->answer);
+    free(own);
     *res = (struct cprof_http_response){.size = res->size};
+}
+
+/* NULL: no page was given it. */
+static struct mount_answer *of_page(const struct cprof_http_response *res)
+{
+    const struct own *own = res ? res->own : NULL;
+    return own ? own->page : NULL;
 }
 
 int embedded_set(struct cprof_http_response *res, const char *name, const char *value)
 {
-    return res && res->own && name ? pages_set(res->own, name, value) : STATUS_INVALID;
+    struct mount_answer *a = of_page(res);
+    return a && name ? pages_set(a, name, value) : STATUS_INVALID;
 }
 
 int embedded_write(struct cprof_http_response *res, const void *bytes, size_t n)
 {
-    return res && res->own ? pages_write(res->own, bytes, n) : STATUS_INVALID;
+    struct mount_answer *a = of_page(res);
+    return a ? pages_write(a, bytes, n) : STATUS_INVALID;
 }
 
 /* What a page of the program's is, in its own types. */
@@ -78,12 +96,28 @@ struct page {
     void *arg;
 };
 
+/* A page may have had cprof_http_handle fill the response that it was given: then that is the answer. */
+static void take_over(struct cprof_http_response *res, struct mount_answer *a)
+{
+    struct own *own = res->own;
+    if (!own || own->page)
+        return;
+    mount_answer_fini(a);
+    *a = own->answer;
+    if (a->headers.len)
+        a->headers.len--; /* the NUL of handle() */
+    free(own);
+}
+
 static int call_page(void *page, const struct mount_request *r, struct mount_answer *a)
 {
     const struct page *p = page;
     const struct cprof_http_request req = {sizeof req, r->method, r->target, r->body, r->body_bytes, NULL, NULL};
-    struct cprof_http_response res = {.size = sizeof res, .status = 200, .own = a};
-    return p->fn(&req, &res, p->arg);
+    struct own own = {.page = a};
+    struct cprof_http_response res = {.size = sizeof res, .status = 200, .own = &own};
+    int code = p->fn(&req, &res, p->arg);
+    take_over(&res, a);
+    return code;
 }
 
 static enum status route(const char *path,

@@ -18,7 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_OURS 64 /* engine, event loop, worker, and room for generations that are just ending */
+/* Engine, event loop, worker, those in functions of the program's (http/call.h bounds them), and room for generations
+ * that are just ending. */
+#define MAX_OURS 64
 
 /* libdw keeps whole line tables on the stack; the host's default may be a few KiB. Only touched pages are real. */
 #define STACK_BYTES ((size_t)4 << 20)
@@ -109,15 +111,22 @@ static void count_again(void)
             lock_wait_word(&never, 0, -1);
 }
 
-static void *trampoline(void *arg)
+static void end(void *start)
 {
-    struct start s = *(struct start *)arg;
-    free(arg);
-    pthread_setname_np(pthread_self(), s.name);
-    enter(gettid());
-    s.run(s.arg);
+    free(start);
     leave(gettid());
     count_again();
+}
+
+/* What runs may be the program's, and end its thread by pthread_exit, as an interpreter does that is shutting down. */
+static void *trampoline(void *start)
+{
+    pthread_cleanup_push(end, start);
+    const struct start *s = start;
+    pthread_setname_np(pthread_self(), s->name);
+    enter(gettid());
+    s->run(s->arg);
+    pthread_cleanup_pop(1);
     return NULL;
 }
 

@@ -15,7 +15,10 @@
 #define HANGS_NS INT64_C(1000000000)
 
 #define MAX_BYTES ((size_t)16 << 20)
-#define MAX_CALLS 4 /* a value that grows each time it is looked at */
+/* A map that is inside itself several times is as many at each depth. Of the others so many entries are not even in a
+ * document of the greatest length. */
+#define MAX_LOOKED (EXPVAR_MAX_BYTES / sizeof "\"\": 0,")
+#define MAX_CALLS  4 /* a value that grows each time it is looked at */
 
 struct result {
     struct var *v;
@@ -25,7 +28,7 @@ struct result {
 
 struct functions {
     _Atomic uint32_t refs;
-    size_t n, cap;
+    size_t n, cap, looked;
     bool failed;
     _Atomic bool done;
     struct result *at; /* by address of the variable */
@@ -55,7 +58,7 @@ static void collect(struct functions *f, struct var *v, int depth)
         return;
     unsigned cell = grace_enter(v->grace);
     const struct map_order *order = map_sorted(v, &own);
-    for (size_t i = 0; order && i < order->n; i++)
+    for (size_t i = 0; order && i < order->n && f->looked++ < MAX_LOOKED; i++)
         collect(f, order->at[i]->value, depth - 1);
     map_order_free(own);
     grace_leave(v->grace, cell);

@@ -3,17 +3,22 @@
 #include "base/atfork.h"
 #include "base/lock.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 static struct lock lock = LOCK_INIT(LOCK_LEAF);
 static struct kept *all; /* that were ever asked for, for a fork's child; under lock */
 
-/* A text that was being replaced is old or new. */
+/* A text that was being replaced may have the bytes of one and the length of another: none is used then. */
 static void after_fork_child(void)
 {
+    bool torn = atomic_load(&lock.word) != 0;
     lock_reset_after_fork(&lock);
-    for (struct kept *k = all; k; k = k->next)
+    for (struct kept *k = all; k; k = k->next) {
         pace_reset(&k->pace);
+        if (torn)
+            k->text = (struct buf){0};
+    }
 }
 
 static const struct atfork_hooks fork_hooks = {.rank = LOCK_LEAF, .after_child = after_fork_child};

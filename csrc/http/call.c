@@ -1,11 +1,14 @@
 #include "http/call.h"
 
+#include "base/any/mask.h"
 #include "base/atfork.h"
 #include "base/lock.h"
 #include "base/thread.h"
 #include "http/exchange.h"
 #include "http/work.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 
 struct queue {
@@ -62,10 +65,20 @@ static void give_back(struct call *c)
         drop(c);
 }
 
+static void end(void *c)
+{
+    give_back(c);
+}
+
+/* The kernel kills where a fault finds its signal blocked. Programs live by their faults: collectors of garbage, and
+ * everything that compiles. */
 static void run(void *c)
 {
+    mask_change(SIG_UNBLOCK, MASK_OF(SIGSEGV) | MASK_OF(SIGBUS) | MASK_OF(SIGFPE) | MASK_OF(SIGILL) | MASK_OF(SIGTRAP) |
+                                 MASK_OF(SIGSYS));
+    pthread_cleanup_push(end, c);
     ((struct call *)c)->run(c);
-    give_back(c);
+    pthread_cleanup_pop(1);
 }
 
 static void nudge(void)

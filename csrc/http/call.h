@@ -16,7 +16,7 @@
 struct exchange;
 
 #define CALL_LIMIT_NS INT64_C(2000000000)
-#define CALL_MAX_OUT  64 /* at once; beyond it the answer is "late" at once */
+#define CALL_MAX_OUT  32 /* at once; beyond it the answer is "late" at once. Half of what base/thread can keep apart */
 
 /* The head of what a call needs and makes. */
 struct call {

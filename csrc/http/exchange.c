@@ -35,6 +35,11 @@ const char *exchange_phrase(int code)
     return "Error";
 }
 
+bool exchange_has_body(int code)
+{
+    return code >= 200 && code != 204 && code != 304;
+}
+
 const char *exchange_header(const struct exchange *ex, const char *name, size_t n)
 {
     return ex->port->header(ex, name, n);
@@ -49,6 +54,8 @@ void exchange_reply(struct exchange *ex, int code, const char *content_type)
 {
     if (content_type)
         exchange_set(ex, "Content-Type", content_type);
+    if (!exchange_has_body(code))
+        buf_fini(&ex->out);
     ex->port->reply(ex, code);
 }
 

@@ -68,6 +68,9 @@ struct exchange {
 
 const char *exchange_phrase(int code);
 
+/* 204 and 304 end with their headers: what came behind them would be read as the next answer. */
+bool exchange_has_body(int code);
+
 const char *exchange_header(const struct exchange *ex, const char *name, size_t n);
 void exchange_set(struct exchange *ex, const char *name, const char *value);
 

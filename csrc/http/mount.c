@@ -2,9 +2,12 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/thread.h"
 #include "http/exchange.h"
 #include "http/routes.h"
+#include "sampler/custom.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -88,9 +91,39 @@ static void wait_for(struct exchange *ex, int64_t ns, void (*then)(struct exchan
     then(ex);
 }
 
+struct job {
+    struct exchange *ex;
+    void (*run)(struct exchange *ex);
+    _Atomic uint32_t done;
+};
+
+static void run_job(void *arg)
+{
+    struct job *j = arg;
+    thread_own_descriptors();
+    j->run(j->ex);
+    /* After the store the caller's stack frame may be gone: the wake is by address only. */
+    atomic_store(&j->done, 1);
+    lock_wake_word(&j->done);
+}
+
+/* On a thread of ours: naming keeps whole line tables on the stack, of which the caller's may be small, and opens
+ * files, which are not to be among the program's. */
 static void run(struct exchange *ex, void (*job)(struct exchange *ex), void (*then)(struct exchange *ex))
 {
-    job(ex);
+    struct job j = {.ex = ex, .run = job};
+    struct reason why = {0};
+    if (custom_is_quiet()) { /* new threads may be what the program has forbidden itself */
+        job(ex);
+        then(ex);
+        return;
+    }
+    if (thread_start("cprof-mounted", run_job, &j, &why) != STATUS_OK) {
+        exchange_error(ex, 500, "%s", *why.text ? why.text : status_text(STATUS_NOMEM));
+        return;
+    }
+    while (!atomic_load(&j.done))
+        lock_wait_word(&j.done, 0, -1);
     then(ex);
 }
 

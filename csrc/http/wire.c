@@ -96,7 +96,7 @@ static void reply(struct exchange *ex, int code)
     struct peer *p = ex->peer;
     char length[24];
     snprintf(length, sizeof length, "%zu", ex->out.len);
-    set(ex, "Content-Length", length);
+    set(ex, "Content-Length", exchange_has_body(code) ? length : NULL);
     struct evbuffer *body = NULL;
     if (ex->out.failed || (ex->method != METHOD_HEAD && ex->out.len && !(body = take_body(ex)))) {
         evhttp_connection_free(p->evcon); /* out of memory; comes back as wire_gone */

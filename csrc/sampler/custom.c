@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define FIRST_VALUES 256 /* places, a power of two; 4 KiB */
+#define MIN_DEAD     4096
 
 /* Of the program's: whatever it is, we only compare it. */
 struct value {
@@ -30,7 +31,8 @@ struct custom {
     /* under custom_lock */
     struct value *at; /* by hash, in the next free place; a quarter is free */
     size_t places;
-    struct stacktab stacks; /* weight[0]: values */
+    struct stacktab stacks; /* weight[0]: values; [1]: see drop_dead */
+    size_t dead;            /* stacks without a value */
 };
 
 /* Where a value was added. */
@@ -86,7 +88,7 @@ static void after_fork_child(void)
     lock_reset_after_fork(&custom_lock);
     for (struct custom *c = changing ? atomic_load(&first) : NULL; c; c = atomic_load(&c->next)) {
         c->at = NULL;
-        c->places = 0;
+        c->places = c->dead = 0;
         atomic_store(&c->n, 0);
         stacktab_init(&c->stacks);
     }
@@ -123,6 +125,16 @@ const char *custom_name(const struct custom *c)
 uint64_t custom_count(const struct custom *c)
 {
     return atomic_load_explicit(&c->n, memory_order_relaxed);
+}
+
+size_t custom_stacks(struct custom *c)
+{
+    uint64_t before = hold_signals();
+    lock_take(&custom_lock);
+    size_t n = c->stacks.n;
+    lock_drop(&custom_lock);
+    let_signals(before);
+    return n;
 }
 
 static struct custom *make(const char *name)
@@ -202,6 +214,37 @@ static bool make_room(struct custom *c)
     return true;
 }
 
+/* Where a living stack has gone stands in its second weight. */
+static enum status move_living(void *fresh, const struct stack *s)
+{
+    const int64_t weight[STACKTAB_WEIGHTS] = {s->weight[0]};
+    if (s->weight[0] <= 0)
+        return STATUS_OK;
+    struct stack *moved = stacktab_add(fresh, s->flags, s->pc, s->depth, weight);
+    ((struct stack *)(uintptr_t)s)->weight[1] = (int64_t)(uintptr_t)moved;
+    return moved ? STATUS_OK : STATUS_NOMEM;
+}
+
+/* A program whose stacks never come again would fill the table with those that hold nothing. Not before there are so
+ * many that looking at all values is little for each. */
+static void drop_dead(struct custom *c)
+{
+    struct stacktab fresh;
+    if (c->dead < MIN_DEAD || c->dead < c->stacks.n / 2 || c->dead < custom_count(c) / 4 ||
+        stacktab_init(&fresh) != STATUS_OK)
+        return;
+    if (stacktab_each(&c->stacks, move_living, &fresh) != STATUS_OK) {
+        stacktab_fini(&fresh);
+        return;
+    }
+    for (size_t i = 0; i < c->places; i++)
+        if (c->at[i].stack)
+            c->at[i].stack = (struct stack *)(uintptr_t)c->at[i].stack->weight[1];
+    stacktab_fini(&c->stacks);
+    c->stacks = fresh;
+    c->dead = 0;
+}
+
 static enum status put(struct custom *c, uintptr_t value, const struct place *p)
 {
     static const int64_t one[STACKTAB_WEIGHTS] = {1};
@@ -209,9 +252,12 @@ static enum status put(struct custom *c, uintptr_t value, const struct place *p)
         return STATUS_INVALID;
     if (!c->stacks.buckets || !make_room(c))
         return STATUS_NOMEM;
+    drop_dead(c);
+    size_t known = c->stacks.n;
     struct stack *stack = stacktab_add(&c->stacks, p->flags, p->pc, p->depth, one);
     if (!stack)
         return STATUS_NOMEM;
+    c->dead -= c->stacks.n == known && stack->weight[0] == 1;
     *find(c, value) = (struct value){value, stack};
     atomic_fetch_add_explicit(&c->n, 1, memory_order_relaxed);
     return STATUS_OK;
@@ -239,7 +285,7 @@ void custom_remove(struct custom *c, const void *value)
     begin();
     struct value *v = c->places ? find(c, (uintptr_t)value) : NULL;
     if (v && v->stack) {
-        v->stack->weight[0]--;
+        c->dead += --v->stack->weight[0] == 0;
         close_gap(c, (size_t)(v - c->at));
         atomic_fetch_sub_explicit(&c->n, 1, memory_order_relaxed);
     }

@@ -45,6 +45,9 @@ struct custom *custom_next(const struct custom *c); /* by name; NULL: the first 
 const char *custom_name(const struct custom *c);
 uint64_t custom_count(const struct custom *c);
 
+/* How many stacks are kept, those that hold nothing any more included. */
+size_t custom_stacks(struct custom *c);
+
 /* from: of the frame that skip = 0 begins with. STATUS_INVALID: the value is there already; STATUS_UNSUPPORTED after
  * custom_go_quiet. */
 enum status custom_add(struct custom *c, const void *value, int skip, const struct here *from, struct reason *why);

@@ -142,7 +142,8 @@ static struct garbage *order_changes(struct var *map)
     return old ? &old->garbage : NULL;
 }
 
-/* Under the lock. Entries are in both tables for a moment. */
+/* Under the lock. Entries are in both tables for a moment. Of a new table fewer slots are used: counted behind the
+ * store, for the children of fork that has_room speaks of. */
 static struct map_table *move_to(struct var *map, struct map_table *t)
 {
     struct map_table *old = atomic_load(&map->map.table);
@@ -155,8 +156,8 @@ static struct map_table *move_to(struct var *map, struct map_table *t)
         atomic_store_explicit(slot_of(t, e->hash, e->key, e->n, &found), e, memory_order_relaxed);
         live++;
     }
-    map->map.live = map->map.used = live;
     atomic_store(&map->map.table, t);
+    map->map.live = map->map.used = live;
     return old;
 }
 

@@ -281,12 +281,60 @@ static void quiet_means_nothing_at_all(void)
     CHECK_INT(custom_count(c), 1);
 }
 
+/* A stack of a number's bits, which no other number has. */
+static __attribute__((noinline)) void add_by(struct custom *c, uintptr_t value, unsigned bits, int depth);
+
+static __attribute__((noinline)) void add_by_one(struct custom *c, uintptr_t value, unsigned bits, int depth)
+{
+    add_by(c, value, bits, depth);
+    KEEP;
+}
+
+static __attribute__((noinline)) void add_by(struct custom *c, uintptr_t value, unsigned bits, int depth)
+{
+    if (!depth)
+        CHECK_INT(add(c, value, 0, NULL), STATUS_OK);
+    else if (bits & 1)
+        add_by_one(c, value, bits >> 1, depth - 1);
+    else
+        add_by(c, value, bits >> 1, depth - 1);
+    KEEP;
+}
+
+static enum status sum_stacks(void *sums, const struct custom_stack *s)
+{
+    ((uint64_t *)sums)[0]++;
+    ((uint64_t *)sums)[1] += (uint64_t)s->values;
+    return STATUS_OK;
+}
+
+/* A table of stacks that only grew held a quarter of a gigabyte, and then took no more. */
+static void stacks_that_hold_nothing_are_forgotten(void)
+{
+    enum { BITS = 14, KEPT = 100 };
+    struct custom *c = make("forgotten");
+    uint64_t sums[2] = {0};
+    for (unsigned i = 0; i < 1u << BITS; i++) {
+        add_by(c, i + 1, i, BITS);
+        if (i >= KEPT)
+            custom_remove(c, (void *)(uintptr_t)(i + 1));
+    }
+    CHECK(custom_stacks(c) < (1u << BITS) / 2);
+    CHECK_INT(custom_each(c, sum_stacks, sums), STATUS_OK);
+    CHECK_INT(sums[0], KEPT);
+    CHECK_INT(sums[1], KEPT);
+    for (unsigned i = 0; i < KEPT; i++)
+        custom_remove(c, (void *)(uintptr_t)(i + 1));
+    CHECK_INT(custom_count(c), 0);
+}
+
 int main(void)
 {
     names_are_checked_as_in_go();
     they_are_listed_in_order();
     a_value_is_in_or_not();
     many_values_come_and_go();
+    stacks_that_hold_nothing_are_forgotten();
     stacks_are_cut_and_skipped();
     equal_stacks_are_one();
     odd_registers_are_survived();
