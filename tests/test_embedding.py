@@ -56,6 +56,17 @@ def test_taken_paths_are_refused(pages: Running) -> None:
     assert pages.line("-4 ") == "-4 -4 -2"  # in use, ours, ours, no slash
 
 
+@pytest.mark.parametrize("above", ["/", "/debug/"])
+def test_a_page_above_ours_takes_none_of_them(pages: Running, above: str) -> None:
+    tell(pages, f"add {above}")
+    assert pages.line("added ") == "0"
+    assert pages.get("/debug/other").body == b"new GET /debug/other "
+    assert pages.get("/debug/vars").body.startswith(b"{\n")
+    assert pages.get("/debug/metrics").body.endswith(b"# EOF\n")
+    assert pages.get("/debug/vars", b"x").status == 405
+    assert pages.get("/debug/pprof/").headers["content-type"] == "text/html; charset=utf-8"
+
+
 def test_a_page_that_hangs_holds_up_nobody(pages: Running) -> None:
     """Not the server, not its end; and what it used is freed when it comes back."""
     with concurrent.futures.ThreadPoolExecutor() as pool:

@@ -111,8 +111,8 @@ void routes_serve_vars(struct exchange *ex)
         refuse_method(ex, false);
 }
 
-/* p: what follows "/debug". */
-static void serve_beside(struct exchange *ex, const char *p, const char *end)
+/* p: what follows "/debug". False where that is none of ours. */
+static bool serve_beside(struct exchange *ex, const char *p, const char *end)
 {
     void (*serve)(struct exchange * ex) = NULL;
     if (take_segment(&p, end, "vars"))
@@ -120,11 +120,12 @@ static void serve_beside(struct exchange *ex, const char *p, const char *end)
     else if (take_segment(&p, end, "metrics"))
         serve = metrics_serve;
     if (!serve || p != end)
-        exchange_refuse(ex, 404, "404 page not found");
-    else if (!reads(ex))
-        refuse_method(ex, false);
-    else
+        return false;
+    if (reads(ex))
         serve(ex);
+    else
+        refuse_method(ex, false);
+    return true;
 }
 
 static bool serve_page(struct exchange *ex, const struct buf *clean)
@@ -150,12 +151,8 @@ static void serve_path(struct exchange *ex, const struct buf *clean)
         target_decode(p == end ? p : p + 1, p == end ? 0 : (size_t)(end - p) - 1, false, &name);
         routes_serve_profile(ex, name.data, name.len);
         buf_fini(&name);
-    } else if (!serve_page(ex, clean)) {
-        if (below_debug)
-            serve_beside(ex, p, end);
-        else
-            exchange_refuse(ex, 404, "404 page not found");
-    }
+    } else if (!(below_debug && serve_beside(ex, p, end)) && !serve_page(ex, clean))
+        exchange_refuse(ex, 404, "404 page not found");
 }
 
 void routes_serve(struct exchange *ex)
