@@ -155,7 +155,7 @@ if not TYPE_CHECKING:  # with it, type checkers would take any misspelt name
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__})
 
 
 if _environ.get("CPROF_HTTP"):  # the only thing that `import cprof` may switch on

@@ -152,4 +152,4 @@ def _listed(request: Request, headers: dict[str, str] | None, deadline: float) -
     except Error:
         page = ""
     names = re.findall(r"""href=['"]([\w.%~+-]+)\?debug=""", page)
-    return [name for name in names if name not in NOT_PROFILES]
+    return [name for name in dict.fromkeys(names) if name not in NOT_PROFILES]

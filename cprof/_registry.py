@@ -6,7 +6,9 @@ process's own user are believed, and only after knocking at the address.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import ipaddress
 import os
 import re
 import socket
@@ -116,6 +118,8 @@ def _served_in(folder: int, uid: int, pid: int | None) -> Iterator[Entry]:
         if entry is None:  # of another version, or not ours at all
             continue
         if _is_started_as(entry):
+            if not entry.addresses:  # none that we go to; it serves all the same
+                continue
             open_now = [a for a in entry.addresses if _answers(a, entry.pid)]
             if open_now:
                 yield entry._replace(addresses=open_now)
@@ -154,12 +158,29 @@ def _parse(text: str, pid: int) -> Entry | None:
 
 
 def _is_local(address: str) -> bool:
-    """What a server of ours can have: whoever else wrote the file sends us nowhere."""
+    """What a server of ours can have: whoever else wrote the file sends us nowhere.
+
+    Beyond loopback that is an address of this machine, or the one that stands for all of them."""
     if address.startswith("unix:/"):
         return True
-    return (
-        re.fullmatch(r"(127(\.\d+){3}|\[::1\]|\[::ffff:127(\.\d+){3}\]):\d+", address) is not None
-    )
+    parts = re.fullmatch(r"(\d+(?:\.\d+){3}|\[[0-9a-f:.]+\]):\d{1,5}", address)
+    return parts is not None and _is_this_machines(parts.group(1).strip("[]"))
+
+
+def _is_this_machines(host: str) -> bool:
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    if ip.is_loopback:
+        return True
+    family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as own:
+        own.bind((str(ip), 0))
+        return True
+    return False
 
 
 def _unescaped(word: str) -> str:

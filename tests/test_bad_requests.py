@@ -379,6 +379,17 @@ def test_each_gets_its_status_where_a_token_is_wanted(closed: Running, name: str
     check(closed, WITH_TOKEN[name])
 
 
+@pytest.mark.parametrize("target", [b"localhost:80", b"/debug/vars"])
+def test_a_tunnel_is_refused_and_closed(plain: Running, target: bytes) -> None:
+    """The answer says so, and a client that waits for the end gets it, its own half open."""
+    with socket.create_connection(address_of(plain), timeout=20) as s:
+        s.sendall(get(target, method=b"CONNECT"))
+        answer = b""
+        while part := s.recv(1 << 16):
+            answer += part
+    assert b"\r\nConnection: close\r\n" in answer
+
+
 def test_there_are_enough_of_them() -> None:
     assert len(ROWS) + len(WITH_TOKEN) >= 300
 

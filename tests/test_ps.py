@@ -274,6 +274,17 @@ def test_what_an_entry_may_say(runtime: Path) -> None:
         assert _registry.running() == []
 
 
+def test_a_server_for_the_network_is_listed(runtime: Path) -> None:
+    me = os.getpid()
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        here = f"0.0.0.0:{server.getsockname()[1]}"
+        write_entry(runtime / "cprof", me, address=here)
+        assert entry(me).addresses == [here]
+    file = write_entry(runtime / "cprof", me, address="192.0.2.1:80")  # nobody's
+    assert _registry.find(me) is None
+    assert file.exists(), "the entry of a process that runs is removed"
+
+
 def test_a_socket_of_another_process_is_not_its(runtime: Path, short: Path) -> None:
     """The path of an ended server, taken over by somebody else."""
     with socket.socket(socket.AF_UNIX) as server:

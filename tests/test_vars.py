@@ -179,6 +179,7 @@ def test_a_prometheus_parser_accepts_the_metrics(build: Build, start: Start) -> 
     reply = target.get("/debug/metrics")
     kind = "application/openmetrics-text; version=1.0.0; charset=utf-8"
     assert reply.headers["content-type"] == kind
+    assert reply.headers["x-content-type-options"] == "nosniff"
     parse = parser.text_string_to_metric_families
     found = parse(reply.body.decode())  # type: ignore[no-untyped-call]
     families = {family.name: family for family in found}

@@ -12,6 +12,7 @@ from cprof._errors import UnsupportedError
 if TYPE_CHECKING:
     from cprof._profile import Profile
 
+TARGET = "a URL, host:port, unix:/path, the PID of a program that serves, or a file"
 PROGRESS = {"auto": None, "always": True, "never": False}
 
 

@@ -7,8 +7,8 @@ from cprof.cli import _options
 
 def run(arguments: list[str]) -> int:
     parser = _options.parser("diff", "Prints what grew and what shrank from BASE to NEW.")
-    parser.add_argument("base", metavar="BASE")
-    parser.add_argument("new", metavar="NEW")
+    parser.add_argument("base", metavar="BASE", help=_options.TARGET)
+    parser.add_argument("new", metavar="NEW", help="likewise")
     _options.add_top_options(parser)
     _options.add_target_options(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="save the difference as well")

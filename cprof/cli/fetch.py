@@ -11,7 +11,7 @@ from cprof.cli import _options
 
 def run(arguments: list[str]) -> int:
     parser = _options.parser("fetch", "Saves a profile of a running program.")
-    parser.add_argument("target", metavar="TARGET")
+    parser.add_argument("target", metavar="TARGET", help=_options.TARGET)
     _options.add_target_options(parser)
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="the default is cprof.KIND.TIME.pb.gz; - is stdout"

@@ -7,7 +7,7 @@ from cprof.cli import _options
 
 def run(arguments: list[str]) -> int:
     parser = _options.parser("flame", "Writes a flame graph, as one self-contained HTML file.")
-    parser.add_argument("target", metavar="TARGET")
+    parser.add_argument("target", metavar="TARGET", help=_options.TARGET)
     parser.add_argument("-o", "--output", metavar="FILE.html", required=True)
     parser.add_argument("--title", help="the default is the program's name and the sample type")
     _options.add_sample_index(parser)

@@ -7,7 +7,7 @@ from cprof.cli import _options
 
 def run(arguments: list[str]) -> int:
     parser = _options.parser("top", "Prints the functions that cost most, as go tool pprof -top.")
-    parser.add_argument("target", metavar="TARGET")
+    parser.add_argument("target", metavar="TARGET", help=_options.TARGET)
     _options.add_top_options(parser)
     _options.add_target_options(parser)
     options = parser.parse_args(arguments)

@@ -81,10 +81,10 @@ struct cprof_http_response {
 /*
  * Starts the debug server: GET /debug/pprof/ and what it lists. addr is "host:port", ":port", "port", "[::1]:port" or
  * "unix:/path"; port 0 picks a free one; NULL and "1" mean 127.0.0.1:6060. Loopback only (beyond it:
- * cprof_serve_with); a unix socket is for its user
- * (mode 0600), and what an ended process left in its place is replaced. The server has its own threads, with all
- * signals blocked. CPROF_ERR_BUSY where the program has one already; one that was asked for from outside (CPROF_HTTP,
- * `cprof run`) does not count, and cprof_close() does not end it.
+ * cprof_serve_with); a unix socket is for its user (mode 0600), and what an ended process left in its place is
+ * replaced. The server has its own threads, with all signals blocked. CPROF_ERR_BUSY where the program has one
+ * already; one that was asked for from outside (CPROF_HTTP, `cprof run`) does not count, and cprof_close() does not
+ * end it.
  */
 int cprof_serve(const char *addr);
 
@@ -122,8 +122,8 @@ int cprof_close(void);
 int cprof_cpu_start(int fd, int hz);
 int cprof_cpu_stop(void);
 
-/* The rate of CPU profiles that name none, also CPROF_CPU_HZ; 100 by default, at most 10,000. Returns the old
- * one; 0 only reads. */
+/* The rate of CPU profiles that name none, also CPROF_CPU_HZ; 100 by default. Returns the old one; 0 and less only
+ * read, and what is beyond 10,000 is 10,000 (cprof_cpu_start refuses it). */
 int cprof_set_cpu_hz(int hz);
 
 /*
@@ -143,8 +143,10 @@ void cprof_http_response_free(struct cprof_http_response *res);
 /*
  * A page of the program's own on cprof's server: fn is called for a path, or with a slash at its end for everything
  * below, on a thread of cprof's. It writes the answer by cprof_http_write and cprof_http_set and returns its status
- * (200). It may be called by several threads at once. A page that takes more than 2 s is answered by 503. fn NULL takes
- * the page away; it may be under way then. CPROF_ERR_IN_USE for cprof's own paths.
+ * (200). It may be called by several threads at once. A page that takes more than 2 s is answered by 503. The longest
+ * path wins, and cprof's own come first: what is below "/" or "/debug/" is the rest. path is as it reads when decoded.
+ * fn NULL takes the page away; it may be under way then. CPROF_ERR_IN_USE for cprof's own paths and for one that has a
+ * page.
  */
 int cprof_route(const char *path,
                 int (*fn)(const struct cprof_http_request *req, struct cprof_http_response *res, void *arg), void *arg);
@@ -270,7 +272,7 @@ static inline int cprof_serve_with(const struct cprof_serve_options *options)
 }
 static inline const char *cprof_serve_addr(void)
 {
-    return 0;
+    return NULL;
 }
 static inline int cprof_close(void)
 {
@@ -463,12 +465,12 @@ struct cprof_profile;
 static inline struct cprof_profile *cprof_profile_new(const char *name)
 {
     (void)name;
-    return 0;
+    return NULL;
 }
 static inline struct cprof_profile *cprof_profile_lookup(const char *name)
 {
     (void)name;
-    return 0;
+    return NULL;
 }
 static inline int cprof_profile_add(struct cprof_profile *profile, const void *value, int skip)
 {

@@ -9,6 +9,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/http_struct.h>
 #include <event2/listener.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -263,6 +264,8 @@ static void on_sent(struct evhttp_request *req, void *arg)
 void peer_write(struct peer *p, struct evhttp_request *req)
 {
     evhttp_request_set_on_complete_cb(req, on_sent, p);
+    if (req->type == EVHTTP_REQ_CONNECT)
+        req->type = EVHTTP_REQ_GET; /* evhttp takes it for a tunnel, which it never closes, whatever the answer says */
     /* evhttp watches for the end of the client's side while it writes and then drops the answer; clients
      * that shut down their sending half still want it. A write to one that is gone fails by itself. */
     bufferevent_disable(p->bev, EV_READ);

@@ -82,6 +82,7 @@ void vars_serve(struct exchange *ex)
 
 void metrics_serve(struct exchange *ex)
 {
+    exchange_set(ex, "X-Content-Type-Options", "nosniff");
     serve(ex, openmetrics_write, OPENMETRICS_TYPE);
 }
 
