@@ -13,6 +13,7 @@
 #include "api/records.h"
 #include "api/run.h"
 #include "api/serve_options.h"
+#include "api/vars_table.h"
 #include "base/definition.h"
 #include "encode/vitals.h"
 #include "hook/got.h"
@@ -323,6 +324,7 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .write_dump = write_dump,
         .vars_publish = vars_publish,
         .vars_call = call_want,
+        .vars = &vars_table,
         .fail = fail,
         .last_error = last_error,
         .version = version,
