@@ -219,6 +219,12 @@ def snapshot(kind: str, debug: int, /) -> bytes:
     """A profile of this process by its name as it stands: gzipped profile.proto, or with debug
     text."""
 
+def watch_gc() -> None:
+    """From now on /debug/vars tells of this interpreter's collections, and gc=1 asks for one."""
+
+def forget_gc() -> None:
+    """It tells of no more."""
+
 def hand_over() -> None:
     """From now on that server's address goes to the child of a reloader that serves."""
 

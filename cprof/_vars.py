@@ -23,12 +23,14 @@ def publish(name: str, x: Int | Float | String | Map | Callable[[], object]) -> 
     what it returns, is null; so is one that has not come back after two seconds. A name is
     published once, by whatever language: `VarError` says `Reuse of exported var name: NAME`.
     """
-    if callable(x):
-        from json import JSONEncoder
+    core().publish(name, x, _encoder() if callable(x) else None)
 
-        encode = JSONEncoder(
-            ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-        ).encode
-        core().publish(name, x, encode)
-    else:
-        core().publish(name, x, None)
+
+def _encoder() -> Callable[[object], str]:
+    """JSON as Go's: compact, sorted. A surrogate is no character, and would be no UTF-8."""
+    import re
+    from json import JSONEncoder
+
+    json = JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    surrogate = re.compile("[\ud800-\udfff]")
+    return lambda value: surrogate.sub("\ufffd", json.encode(value))

@@ -107,6 +107,10 @@ struct cprof_core {
     /* For a door without variables of its own: see api/vars_table.h. */
     const struct cprof_vars *vars;
 
+    /* An interpreter's collection of garbage, for memstats: from, to in ns since 1970; forced: gc=1 asked for it. */
+    void (*collected)(int64_t start_ns, int64_t end_ns, int forced);
+    /* What gc=1 calls, on a thread of ours: 0, or -1 where nobody collects any more. From a thread of the program's. */
+    void (*set_collector)(int (*collect)(void));
     /* Remembers for last_error; returns code. */
     int (*fail)(int code, const char *sentence);
 

@@ -26,6 +26,7 @@ struct module_state {
     PyTypeObject *model_type, *column_type, *record_type, *custom_type;
     PyTypeObject *var_types[VAR_MAP + 1]; /* by enum var_kind; the first is NULL */
     PyObject *core_error;
+    int64_t collecting_since_ns; /* 0: no collection is under way, or nobody watches */
 };
 
 /* The state behind an instance of one of our types; NULL with an exception when the interpreter is ending. */
