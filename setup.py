@@ -181,6 +181,7 @@ setup(
             "types-Markdown",
             "markdown>=3.4",
             "prometheus_client>=0.17",
+            "flask>=2.2",
         ],
     },
     zip_safe=False,

@@ -63,6 +63,10 @@ from cprof._version import __version__ as __version__
 
 TYPE_CHECKING = False  # as type checkers know it; importing typing would cost most of our import
 if TYPE_CHECKING:
+    from cprof._core import Float as Float
+    from cprof._core import Int as Int
+    from cprof._core import Map as Map
+    from cprof._core import String as String
     from cprof._custom import CustomProfile as CustomProfile
     from cprof._diff import diff as diff
     from cprof._diff import merge as merge
@@ -72,6 +76,7 @@ if TYPE_CHECKING:
     from cprof._errors import RecordError as RecordError
     from cprof._errors import ServeError as ServeError
     from cprof._errors import UnsupportedError as UnsupportedError
+    from cprof._errors import VarError as VarError
     from cprof._fetch import fetch as fetch
     from cprof._flame import FlameGraph as FlameGraph
     from cprof._load import load as load
@@ -86,14 +91,18 @@ if TYPE_CHECKING:
     from cprof._server import Server as Server
     from cprof._server import serve as serve
     from cprof._snapshot import snapshot as snapshot
+    from cprof._vars import publish as publish
 
 __all__ = [
     "CustomProfile",
     "Error",
     "FetchError",
     "FlameGraph",
+    "Float",
     "Frame",
+    "Int",
     "Label",
+    "Map",
     "Profile",
     "ProfileError",
     "RecordError",
@@ -102,12 +111,15 @@ __all__ = [
     "Sample",
     "ServeError",
     "Server",
+    "String",
     "Table",
     "UnsupportedError",
+    "VarError",
     "diff",
     "fetch",
     "load",
     "merge",
+    "publish",
     "record",
     "serve",
     "snapshot",
@@ -118,8 +130,11 @@ _HOME = {
     "Error": "_errors",
     "FetchError": "_errors",
     "FlameGraph": "_flame",
+    "Float": "_vars",
     "Frame": "_profile",
+    "Int": "_vars",
     "Label": "_profile",
+    "Map": "_vars",
     "Profile": "_profile",
     "ProfileError": "_errors",
     "RecordError": "_errors",
@@ -128,12 +143,15 @@ _HOME = {
     "Sample": "_profile",
     "ServeError": "_errors",
     "Server": "_server",
+    "String": "_vars",
     "Table": "_report",
     "UnsupportedError": "_errors",
+    "VarError": "_errors",
     "diff": "_diff",
     "fetch": "_fetch",
     "load": "_load",
     "merge": "_diff",
+    "publish": "_vars",
     "record": "_record",
     "serve": "_server",
     "snapshot": "_snapshot",

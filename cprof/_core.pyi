@@ -1,6 +1,7 @@
 """The C side of the package: profiles as columns, the server and the records of this process."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import SupportsFloat, SupportsIndex
 
 class CoreError(Exception):
     """What the core could not do; args are (status name such as "MALFORMED", one sentence)."""
@@ -121,6 +122,67 @@ class CustomProfile:
         """One that is not there is no error."""
     def count(self) -> int: ...
 
+# Variables. What cannot be published is a cprof.VarError.
+
+class Int:
+    """A 64-bit number that /debug/vars serves; without a name, one for a Map or cprof.publish.
+
+    >>> requests = cprof.Int("requests")                        # doctest: +SKIP
+    >>> requests.add()                                          # doctest: +SKIP
+
+    Adding is one atomic step, safe from any thread, also without a GIL. Beyond 64 bits a sum wraps
+    around, as in Go; a delta or a value that does not fit is an OverflowError.
+    """
+
+    def __new__(cls, name: str | None = None) -> Int: ...
+    def add(self, delta: SupportsIndex = 1, /) -> None: ...
+    def set(self, value: SupportsIndex, /) -> None: ...
+    @property
+    def value(self) -> int: ...
+
+class Float:
+    """A float that /debug/vars serves; NaN and infinities are null there."""
+
+    def __new__(cls, name: str | None = None) -> Float: ...
+    def add(self, delta: SupportsFloat | SupportsIndex = 1.0, /) -> None: ...
+    def set(self, value: SupportsFloat | SupportsIndex, /) -> None: ...
+    @property
+    def value(self) -> float: ...
+
+class String:
+    """A text that /debug/vars serves, empty at first."""
+
+    def __new__(cls, name: str | None = None) -> String: ...
+    def set(self, value: str, /) -> None: ...
+    @property
+    def value(self) -> str: ...
+
+class Map:
+    """Variables under keys, which /debug/vars serves as an object."""
+
+    def __new__(cls, name: str | None = None) -> Map: ...
+    def add(self, key: str, delta: SupportsIndex = 1, /) -> None:
+        """Adds to the Int under key, which is made when there is nothing; what is something else
+        stays as it is."""
+    def add_float(self, key: str, delta: SupportsFloat | SupportsIndex = 1.0, /) -> None:
+        """The same with a Float."""
+    def set(self, key: str, var: Int | Float | String | Map | None, /) -> None:
+        """Puts a variable under key, or None, which is null."""
+    def get(self, key: str, /) -> Int | Float | String | Map | None:
+        """The variable under key: another object, equal to the one that was put there."""
+    def delete(self, key: str, /) -> None:
+        """Takes a key out; one that is not there is no error."""
+    def clear(self) -> None: ...
+    def keys(self) -> list[str]:
+        """Sorted by their bytes."""
+    def items(self) -> list[tuple[str, Int | Float | String | Map | None]]:
+        """Sorted likewise."""
+    def __contains__(self, key: object, /) -> bool: ...
+    def __len__(self) -> int: ...
+
+def publish(name: str, x: object, encode: Callable[[object], str] | None, /) -> None:
+    """Serves x in /debug/vars: a variable, or a callable whose results encode turns into JSON."""
+
 # The servers of this process: what is refused is a CoreError.
 
 def serve(
@@ -156,6 +218,12 @@ def address_outside() -> str:
 def snapshot(kind: str, debug: int, /) -> bytes:
     """A profile of this process by its name as it stands: gzipped profile.proto, or with debug
     text."""
+
+def watch_gc() -> None:
+    """From now on /debug/vars tells of this interpreter's collections, and gc=1 asks for one."""
+
+def forget_gc() -> None:
+    """It tells of no more."""
 
 def hand_over() -> None:
     """From now on that server's address goes to the child of a reloader that serves."""

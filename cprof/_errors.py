@@ -38,6 +38,10 @@ class RecordError(Error):
     """A profile of this process could not be taken, or was asked for before it had ended."""
 
 
+class VarError(Error, ValueError):
+    """A name in /debug/vars is taken: `Reuse of exported var name: NAME`."""
+
+
 class UnsupportedError(Error):
     """Something needed is not there: a feature, an optional package, the compiled core."""
 

@@ -10,7 +10,7 @@ import os
 import sys
 
 from cprof._errors import core, disabled, sentence
-from cprof._server import url_of
+from cprof._server import forget_gc_unless_served, url_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +41,10 @@ def _serve(addr: str) -> None:
     if module.elevated():
         return
     if module.address_outside():  # the preload stub or the front came first
+        module.watch_gc()
         module.hand_over()
         return
+    module.watch_gc()
     try:
         address = module.serve_outside(
             addr,
@@ -51,6 +53,7 @@ def _serve(addr: str) -> None:
             os.environ.get("CPROF_ALLOW_HOST"),
         )
     except module.CoreError as why:
+        forget_gc_unless_served()
         if why.args[0] == "IN_USE" and _held_by_relative(addr):
             return
         raise

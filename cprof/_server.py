@@ -100,6 +100,7 @@ def serve(
     if disabled():
         return Server("")
     module = core()
+    module.watch_gc()
     try:
         address = module.serve(
             f":{addr}" if isinstance(addr, int) else addr,
@@ -110,6 +111,7 @@ def serve(
             allow_host if isinstance(allow_host, str) else ",".join(allow_host),
         )
     except module.CoreError as why:
+        forget_gc_unless_served()
         raise _failure(why) from None
     _current = Server(address)
     return _current
@@ -133,3 +135,11 @@ def _close() -> None:
     except module.CoreError as why:
         if why.args[0] != "NOT_RUNNING":  # it gave up by itself: as good as closed
             raise refused(why, ServeError) from None
+    forget_gc_unless_served()
+
+
+def forget_gc_unless_served() -> None:
+    """Whoever opened it: the address tells of both servers."""
+    module = core()
+    if not module.address():
+        module.forget_gc()

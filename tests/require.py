@@ -2,7 +2,7 @@
 
 A missing tool is a visible skip, or a failure where the environment says it has to be there:
 CPROF_REQUIRE_GO=1, CPROF_REQUIRE_CHROMIUM=1, CPROF_REQUIRE_W3M=1, CPROF_REQUIRE_WRK=1,
-CPROF_REQUIRE_MATPLOTLIB=1.
+CPROF_REQUIRE_MATPLOTLIB=1, CPROF_REQUIRE_FLASK=1.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ def require_w3m() -> str:
 def require_matplotlib() -> None:
     found = importlib.util.find_spec("matplotlib")
     _found("MATPLOTLIB", "yes" if found else "", "no matplotlib: pip install matplotlib")
+
+
+def require_flask() -> None:
+    found = importlib.util.find_spec("flask")
+    _found("FLASK", "yes" if found else "", "no flask: pip install flask")
 
 
 def _existing(path: str) -> str:

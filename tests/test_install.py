@@ -23,6 +23,7 @@ ANALYST_TESTS = [
     "test_fetch.py",
     "test_cli.py",
     "test_python_door.py",
+    "test_python_vars.py",
 ]
 
 

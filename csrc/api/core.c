@@ -13,17 +13,20 @@
 #include "api/records.h"
 #include "api/run.h"
 #include "api/serve_options.h"
+#include "api/vars_table.h"
 #include "base/definition.h"
 #include "encode/vitals.h"
 #include "hook/got.h"
 #include "hook/hooks.h"
 #include "http/address.h"
 #include "http/call.h"
+#include "http/collector.h"
 #include "http/registry.h"
 #include "http/server.h"
 #include "http/vars.h"
 #include "sampler/cpu.h"
 #include "sampler/custom.h"
+#include "sampler/memstats.h"
 #include "vars/published.h"
 
 #include <limits.h>
@@ -248,6 +251,12 @@ static int vars_publish(const char *name, size_t n, struct var *v)
     return last_error_keep(published_add(name, n, v, &why), &why);
 }
 
+/* Inside whatever the program allocates, and often: without what enter() asks the kernel. */
+static void collected(int64_t start_ns, int64_t end_ns, int forced)
+{
+    memstats_gc(start_ns, end_ns, forced);
+}
+
 static int fail(int code, const char *sentence)
 {
     struct reason why;
@@ -325,6 +334,9 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .write_dump = write_dump,
         .vars_publish = vars_publish,
         .vars_call = call_want,
+        .vars = &vars_table,
+        .collected = collected,
+        .set_collector = collector_set,
         .fail = fail,
         .last_error = last_error,
         .version = version,

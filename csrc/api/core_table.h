@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CPROF_CORE_ABI    6u /* raised with every change of this file */
+#define CPROF_CORE_ABI    7u /* raised with every change of this file */
 #define CPROF_CORE_SYMBOL "cprof_core_table"
 #define CPROF_CORE_NAME   "libcprof_core.so"
 
@@ -22,6 +22,7 @@ struct cprof_http_response;
 struct cprof_profile;
 struct cprof_record;
 struct cprof_serve_options;
+struct cprof_vars;
 struct var;
 
 /* A server that is asked for from outside the program, in the words of the environment; NULL for what is not said. */
@@ -103,6 +104,13 @@ struct cprof_core {
     /* There are function variables: whoever calls this is a thread of the program's, and is what theirs is to be like.
      */
     void (*vars_call)(void);
+    /* For a door without variables of its own: see api/vars_table.h. */
+    const struct cprof_vars *vars;
+
+    /* An interpreter's collection of garbage, for memstats: from, to in ns since 1970; forced: gc=1 asked for it. */
+    void (*collected)(int64_t start_ns, int64_t end_ns, int forced);
+    /* What gc=1 calls, on a thread of ours: 0, or -1 where nobody collects any more. From a thread of the program's. */
+    void (*set_collector)(int (*collect)(void));
     /* Remembers for last_error; returns code. */
     int (*fail)(int code, const char *sentence);
 

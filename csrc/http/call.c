@@ -21,7 +21,7 @@ static struct lock call_lock = LOCK_INIT(LOCK_LEAF);
 static struct queue waiting, finished;
 static bool is_open; /* somebody collects */
 
-static _Atomic bool wanted, present, resting;
+static _Atomic bool wanted, needed, present, resting;
 static _Atomic uint32_t word; /* counts what the sleeper is to look at */
 static _Atomic uint32_t out;  /* calls that have not been given back */
 
@@ -106,6 +106,7 @@ static void after_fork_child(void)
     lock_reset_after_fork(&call_lock);
     waiting = finished = (struct queue){0};
     is_open = false;
+    atomic_store(&needed, false);
     atomic_store(&present, false);
     atomic_store(&out, 0);
 }
@@ -123,11 +124,13 @@ void call_want(void)
 {
     atfork_register(&fork_hooks);
     atomic_store(&wanted, true);
-    start();
+    if (atomic_load(&needed))
+        start();
 }
 
 void call_need(void)
 {
+    atomic_store(&needed, true);
     if (atomic_load(&wanted))
         start();
 }
@@ -141,7 +144,8 @@ void call_rest(void)
 void call_resume(void)
 {
     atomic_store(&resting, false);
-    call_need();
+    if (atomic_load(&wanted) && atomic_load(&needed))
+        start();
 }
 
 void call_open(void)

@@ -29,7 +29,7 @@ struct call {
     struct call *next;
 };
 
-/* There are functions. From a thread of the program's; does not wait. */
+/* There are functions. From a thread of the program's; does not wait, and starts nothing before there is a server. */
 void call_want(void);
 
 /* A server is about to be, perhaps in a child of fork, which has the functions but not the thread. Likewise. */

@@ -1,8 +1,10 @@
 #include "encode/pprof.h"
+#include "http/collector.h"
 #include "http/numbers.h"
 #include "http/routes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SECONDS_MAX 86400 /* a day; a delta of more keeps a snapshot in memory for longer than anybody waits */
 
@@ -119,6 +121,16 @@ static void serve_delta(struct exchange *ex, struct asked *a, bool sound)
     }
 }
 
+static void serve_now(struct exchange *ex)
+{
+    exchange_run(ex, take, answer);
+}
+
+static bool wants_collection(const struct exchange *ex, const struct named *profile)
+{
+    return strcmp(profile->name, "heap") == 0 && numbers_param(&ex->target, "gc") > 0 && collector_is_set();
+}
+
 void named_serve(struct exchange *ex, const struct named *profile)
 {
     bool sound;
@@ -134,6 +146,8 @@ void named_serve(struct exchange *ex, const struct named *profile)
     ex->drop = drop;
     if (numbers_given(&ex->target, "seconds", &a->seconds, &sound))
         serve_delta(ex, a, sound);
+    else if (wants_collection(ex, profile))
+        collector_run(ex, serve_now);
     else
-        exchange_run(ex, take, answer);
+        serve_now(ex);
 }

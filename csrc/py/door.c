@@ -1,7 +1,9 @@
 #include "py/door.h"
 
 #include "api/cprof.h"
+#include "py/collector.h"
 #include "py/handover.h"
+#include "py/publish.h"
 #include "py/raise.h"
 
 #include <sys/auxv.h>
@@ -168,6 +170,9 @@ PyMethodDef door_methods[] = {
     {"serve_outside", door_serve_outside, METH_VARARGS, "Starts the server that the environment asks for."},
     {"address_outside", door_address_outside, METH_NOARGS, "Where that one listens; \"\" when there is none."},
     {"snapshot", door_snapshot, METH_VARARGS, "A profile of this process by its name as it stands: (kind, debug)."},
+    {"publish", publish, METH_VARARGS, "Serves x in /debug/vars: (name, x, encode)."},
+    {"watch_gc", collector_watch, METH_NOARGS, "From now on /debug/vars tells of this interpreter's collections."},
+    {"forget_gc", collector_forget, METH_NOARGS, "No more."},
     {"hand_over", door_hand_over, METH_NOARGS, "From now on that server's address goes to a reloader's child."},
     {"elevated", door_elevated, METH_NOARGS, "Whether the environment is a stranger's: a setuid program."},
     {NULL, NULL, 0, NULL},

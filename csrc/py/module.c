@@ -4,12 +4,27 @@
 #include "py/custom_type.h"
 #include "py/door.h"
 #include "py/model_type.h"
+#include "py/publish.h"
 #include "py/record_type.h"
+#include "py/var_types.h"
 
 static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
 {
     *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
     return *type ? PyModule_AddType(module, *type) : -1;
+}
+
+/* What the module holds. */
+static PyObject **held(struct module_state *state, size_t i)
+{
+    PyObject **const all[] = {
+        (PyObject **)&state->model_type,           (PyObject **)&state->column_type,
+        (PyObject **)&state->record_type,          (PyObject **)&state->custom_type,
+        (PyObject **)&state->var_types[VAR_INT],   (PyObject **)&state->var_types[VAR_FLOAT],
+        (PyObject **)&state->var_types[VAR_STRING], (PyObject **)&state->var_types[VAR_MAP],
+        &state->core_error,
+    };
+    return i < sizeof all / sizeof *all ? all[i] : NULL;
 }
 
 static int module_exec(PyObject *module)
@@ -33,7 +48,11 @@ static int module_exec(PyObject *module)
     }
     if (add_type(module, &model_type_spec, &state->model_type) < 0 ||
         add_type(module, &record_type_spec, &state->record_type) < 0 ||
-        add_type(module, &custom_type_spec, &state->custom_type) < 0)
+        add_type(module, &custom_type_spec, &state->custom_type) < 0 ||
+        add_type(module, &int_type_spec, &state->var_types[VAR_INT]) < 0 ||
+        add_type(module, &float_type_spec, &state->var_types[VAR_FLOAT]) < 0 ||
+        add_type(module, &string_type_spec, &state->var_types[VAR_STRING]) < 0 ||
+        add_type(module, &map_type_spec, &state->var_types[VAR_MAP]) < 0)
         return -1;
     state->column_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &column_type_spec, NULL);
     return state->column_type ? 0 : -1;
@@ -41,23 +60,17 @@ static int module_exec(PyObject *module)
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    struct module_state *state = PyModule_GetState(module);
-    Py_VISIT(state->model_type);
-    Py_VISIT(state->column_type);
-    Py_VISIT(state->record_type);
-    Py_VISIT(state->custom_type);
-    Py_VISIT(state->core_error);
+    PyObject **at;
+    for (size_t i = 0; (at = held(PyModule_GetState(module), i)); i++)
+        Py_VISIT(*at);
     return 0;
 }
 
 static int module_clear(PyObject *module)
 {
-    struct module_state *state = PyModule_GetState(module);
-    Py_CLEAR(state->model_type);
-    Py_CLEAR(state->column_type);
-    Py_CLEAR(state->record_type);
-    Py_CLEAR(state->custom_type);
-    Py_CLEAR(state->core_error);
+    PyObject **at;
+    for (size_t i = 0; (at = held(PyModule_GetState(module), i)); i++)
+        Py_CLEAR(*at);
     return 0;
 }
 

@@ -44,3 +44,29 @@ PyObject *raise_refusal(const struct module_state *state, int code)
     PyOS_snprintf(why.text, sizeof why.text, "%s", state->door->last_error());
     return raise_status(state, (enum status)code, &why);
 }
+
+/* One of the package's own, for types that are public as they stand. */
+static PyObject *public_error(const char *name)
+{
+    PyObject *errors = PyImport_ImportModule("cprof._errors");
+    PyObject *error = errors ? PyObject_GetAttrString(errors, name) : NULL;
+    Py_XDECREF(errors);
+    return error;
+}
+
+/* Not the core's sentence, which somebody else's may have replaced by now. */
+void raise_publish(int code, PyObject *name)
+{
+    PyObject *error = code == STATUS_NOMEM ? PyErr_NoMemory() : public_error("VarError");
+    if (error)
+        PyErr_Format(error, "Reuse of exported var name: %U", name);
+    Py_XDECREF(error);
+}
+
+void raise_unsupported(const char *sentence)
+{
+    PyObject *error = public_error("UnsupportedError");
+    if (error)
+        PyErr_SetString(error, sentence);
+    Py_XDECREF(error);
+}

@@ -11,4 +11,10 @@ PyObject *raise_status(const struct module_state *state, enum status code, const
  * once per process. */
 PyObject *raise_refusal(const struct module_state *state, int code);
 
+/* What could not be published under name. */
+void raise_publish(int code, PyObject *name);
+
+/* cprof.UnsupportedError. */
+void raise_unsupported(const char *sentence);
+
 #endif

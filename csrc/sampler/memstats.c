@@ -24,6 +24,9 @@ struct ints {
     unsigned arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost;
 };
 
+/* Many times what a holder of the lock needs. In a child of _Fork() there may be none, and nobody has noticed yet. */
+#define GC_PATIENCE_NS INT64_C(1000000)
+
 struct heap {
     uint64_t mapped, used, free;
     int64_t at_ns;
@@ -177,7 +180,8 @@ void memstats_gc(int64_t start_ns, int64_t end_ns, bool forced)
 {
     uint64_t pause = end_ns > start_ns ? (uint64_t)(end_ns - start_ns) : 0;
     atfork_register(&fork_hooks);
-    lock_take(&lock);
+    if (!lock_take_within(&lock, GC_PATIENCE_NS))
+        return;
     gc.ns[gc.n % MEMSTATS_PAUSES] = pause;
     gc.end[gc.n % MEMSTATS_PAUSES] = (uint64_t)end_ns;
     gc.n++;

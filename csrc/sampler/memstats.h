@@ -45,7 +45,7 @@ void memstats_read(struct memstats *out);
 bool memstats_knows_heap(void);
 
 /* A collection that stopped the program from start_ns to end_ns, ns since 1970. forced: asked for by name. Waits for
- * nobody for longer than it takes to copy the pauses. */
+ * nobody for longer than it takes to copy the pauses, and may be called in a child of _Fork() as it is. */
 void memstats_gc(int64_t start_ns, int64_t end_ns, bool forced);
 
 #endif

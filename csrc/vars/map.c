@@ -303,6 +303,26 @@ struct var *map_get(struct var *map, const char *key, size_t n)
     return v;
 }
 
+bool map_has(struct var *map, const char *key, size_t n)
+{
+    if (!var_is(map, VAR_MAP))
+        return false;
+    unsigned cell = grace_enter(map->grace);
+    bool has = find(map, hash_of(key, n), key, n);
+    grace_leave(map->grace, cell);
+    return has;
+}
+
+size_t map_count(struct var *map)
+{
+    if (!var_is(map, VAR_MAP))
+        return 0;
+    grace_lock(map->grace);
+    size_t n = map->map.live;
+    grace_unlock(map->grace);
+    return n;
+}
+
 void map_delete(struct var *map, const char *key, size_t n)
 {
     if (!var_is(map, VAR_MAP))

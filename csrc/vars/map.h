@@ -39,6 +39,10 @@ enum status map_put_new(struct var *map, const char *key, size_t n, struct var *
 /* With a reference of the caller's; NULL: nothing there, or nil. */
 struct var *map_get(struct var *map, const char *key, size_t n);
 
+/* Is there an entry, be it nil? And how many are there? */
+bool map_has(struct var *map, const char *key, size_t n);
+size_t map_count(struct var *map);
+
 void map_delete(struct var *map, const char *key, size_t n);
 void map_clear(struct var *map);
 

@@ -1,0 +1,28 @@
+#include "api/vars_table.h"
+
+const struct cprof_vars vars_table = {
+    .var_new = var_new,
+    .var_new_function = var_new_function,
+    .var_ref = var_ref,
+    .var_drop = var_drop,
+    .int_add = var_int_add,
+    .int_set = var_int_set,
+    .float_add = var_float_add,
+    .float_set = var_float_set,
+    .string_set = var_string_set,
+    .int_value = var_int,
+    .float_value = var_float,
+    .string_value = var_string,
+    .map_add_int = map_add_int,
+    .map_add_float = map_add_float,
+    .map_set = map_set,
+    .map_get = map_get,
+    .map_has = map_has,
+    .map_count = map_count,
+    .map_delete = map_delete,
+    .map_clear = map_clear,
+    .map_sorted = map_sorted,
+    .map_order_free = map_order_free,
+    .grace_enter = grace_enter,
+    .grace_leave = grace_leave,
+};
