@@ -23,6 +23,14 @@ Or look at what is there now, and count what the program itself opens and closes
 >>> with connections.track(conn):                           # doctest: +SKIP
 ...     use(conn)
 
+Count what it does; /debug/vars and /debug/metrics serve it as Go's expvar does:
+
+>>> requests = cprof.Int("requests")                        # doctest: +SKIP
+>>> requests.add()          # atomic, 20 ns                 # doctest: +SKIP
+>>> by_path = cprof.Map("requests.by_path")                 # doctest: +SKIP
+>>> by_path.add("/cart")                                    # doctest: +SKIP
+>>> cprof.publish("threads", threading.active_count)        # doctest: +SKIP
+
 Take one from another running program, or read it from a file:
 
 >>> p = cprof.fetch("127.0.0.1:6060", "cpu", seconds=5)     # doctest: +SKIP
@@ -50,9 +58,9 @@ What can be fetched: "cpu", "wall", "heap", "allocs", "block", "mutex", "thread"
 
 What goes wrong is a `cprof.Error`: `FetchError` (unreachable, refused, broken off),
 `ProfileError` (not a profile, or two that do not fit together), `ServeError` (address taken or
-not to be had), `RecordError` (no profile of this process), `UnsupportedError` (something needed
-is missing). CPROF_DISABLE=1 in the environment makes `serve` and `record` do nothing, without an
-error. The command `cprof` does the same from a shell.
+not to be had), `RecordError` (no profile of this process), `VarError` (a name is taken),
+`UnsupportedError` (something needed is missing). CPROF_DISABLE=1 in the environment makes `serve`
+and `record` do nothing, without an error. The command `cprof` does the same from a shell.
 """
 
 from __future__ import annotations

@@ -427,4 +427,5 @@ def test_the_stub_names_what_there_is() -> None:
     assert named(tree.body) == public(_core)
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name != "CoreError":
-            assert named(node.body) == public(getattr(_core, node.name)), node.name
+            methods = {name for name in named(node.body) if not name.startswith("_")}
+            assert methods == public(getattr(_core, node.name)), node.name

@@ -12,7 +12,7 @@ import textwrap
 import threading
 import time
 import timeit
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def test_a_name_is_taken_once(python: Python) -> None:
     """))  # fmt: skip
 
 
-WRONG = {
+WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "an Int's name": (lambda: cprof.Int(3), "name must be str, not int"),  # type: ignore[arg-type]
     "two names": (lambda: cprof.Int("a", "b"), "at most 1"),  # type: ignore[call-arg]
     "a float for an Int": (lambda: cprof.Int().add(1.5), "float"),  # type: ignore[arg-type]

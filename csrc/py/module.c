@@ -18,10 +18,14 @@ static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
 static PyObject **held(struct module_state *state, size_t i)
 {
     PyObject **const all[] = {
-        (PyObject **)&state->model_type,           (PyObject **)&state->column_type,
-        (PyObject **)&state->record_type,          (PyObject **)&state->custom_type,
-        (PyObject **)&state->var_types[VAR_INT],   (PyObject **)&state->var_types[VAR_FLOAT],
-        (PyObject **)&state->var_types[VAR_STRING], (PyObject **)&state->var_types[VAR_MAP],
+        (PyObject **)&state->model_type,
+        (PyObject **)&state->column_type,
+        (PyObject **)&state->record_type,
+        (PyObject **)&state->custom_type,
+        (PyObject **)&state->var_types[VAR_INT],
+        (PyObject **)&state->var_types[VAR_FLOAT],
+        (PyObject **)&state->var_types[VAR_STRING],
+        (PyObject **)&state->var_types[VAR_MAP],
         &state->core_error,
     };
     return i < sizeof all / sizeof *all ? all[i] : NULL;

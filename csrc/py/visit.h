@@ -4,8 +4,8 @@
  *
  * Only the main interpreter is visited, and never once it has begun to end: interpreters before 3.14 end a thread that
  * asks for the GIL then, with whatever it holds. An atexit function closes the door, and waits a moment for those that
- * are inside. A thread that is still in there, in a function that takes its time, rests where it is until the process is
- * over.
+ * are inside. A thread that is still in there, in a function that takes its time, rests where it is until the process
+ * is over.
  */
 #ifndef CPROF_PY_VISIT_H
 #define CPROF_PY_VISIT_H

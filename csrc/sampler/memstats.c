@@ -24,8 +24,8 @@ struct ints {
     unsigned arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost;
 };
 
-/* Many times what a holder of the lock needs. In a child of _Fork() there may be none, and nobody has noticed yet. */
-#define GC_PATIENCE_NS INT64_C(1000000)
+/* Many times what a holder of the lock needs. */
+#define PATIENCE_NS INT64_C(1000000)
 
 struct heap {
     uint64_t mapped, used, free;
@@ -176,12 +176,21 @@ void memstats_read(struct memstats *out)
         out->by_size[i].size = class_sizes[i];
 }
 
+/* In a child of _Fork() there may be no holder, and nobody may have noticed yet: asking the kernel each time would cost
+ * more than all the rest. */
+static void take_lock(void)
+{
+    if (lock_take_within(&lock, PATIENCE_NS))
+        return;
+    atfork_settle();
+    lock_take(&lock);
+}
+
 void memstats_gc(int64_t start_ns, int64_t end_ns, bool forced)
 {
     uint64_t pause = end_ns > start_ns ? (uint64_t)(end_ns - start_ns) : 0;
     atfork_register(&fork_hooks);
-    if (!lock_take_within(&lock, GC_PATIENCE_NS))
-        return;
+    take_lock();
     gc.ns[gc.n % MEMSTATS_PAUSES] = pause;
     gc.end[gc.n % MEMSTATS_PAUSES] = (uint64_t)end_ns;
     gc.n++;

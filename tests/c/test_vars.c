@@ -143,7 +143,10 @@ static void test_maps(void)
     map_delete(map, "unknown", 7);
     CHECK_STR(value_text(map), "{\"green\": 4.125, \"nil\": null, \"red\": 3}");
     CHECK(!map_get(map, "nil", 3) && !map_get(map, "blue", 4));
+    CHECK(map_has(map, "nil", 3) && !map_has(map, "blue", 4) && !map_has(NULL, "nil", 3));
+    CHECK_INT(map_count(map), 3);
     map_clear(map);
+    CHECK_INT(map_count(map), 0);
     CHECK_STR(value_text(map), "{}");
     struct var *text = var_new(VAR_STRING);
     var_string_set(text, "x", 1);
