@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -392,6 +393,33 @@ def test_a_tunnel_is_refused_and_closed(plain: Running, target: bytes) -> None:
 
 def test_there_are_enough_of_them() -> None:
     assert len(ROWS) + len(WITH_TOKEN) >= 300
+
+
+# What is sent on and on, and leaves nothing in the server's buffers.
+DRIPS = {
+    "behind what was refused": (first(b"G(T / HTTP/1.1"), b"a"),
+    "lines of a trailer": (post(b"0\r\n", b"Transfer-Encoding: chunked"), b"a: b\r\n"),
+    "chunks after a 100": (
+        post(b"", b"Expect: 100-continue", b"Transfer-Encoding: chunked"),
+        b"1\r\n0\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRIPS)
+def test_what_drips_in_does_not_switch_the_server_off(closed: Running, name: str) -> None:
+    """A thousand wake-ups without progress end it: a client with no token could see to them."""
+    head, drip = DRIPS[name]
+    sent, deadline = 0, time.monotonic() + 20
+    while sent < 3000 and time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(address_of(closed), timeout=60) as s:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            s.sendall(head)
+            while sent < 3000:
+                s.send(drip)
+                sent += 1
+                time.sleep(0.0003)  # one wake-up each
+    assert closed.get("/debug/pprof/").status == 401
 
 
 def test_and_nothing_of_them_is_left(plain: Running) -> None:

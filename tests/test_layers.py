@@ -212,3 +212,10 @@ def test_static_tls_is_small_enough_to_be_opened_late(name: str) -> None:
 def test_the_version_is_the_same_everywhere() -> None:
     found = re.search(r'CPROF_VERSION "(.+)"', (CSRC / "api" / "cprof.h").read_text())
     assert found and found.group(1) == cprof.__version__
+
+
+def test_every_room_finds_its_place_around_fork() -> None:
+    """One that found none would leave its lock as another thread had it: a child that hangs."""
+    said = re.search(r"#define ATFORK_MAX (\d+)", (CSRC / "base" / "atfork.h").read_text())
+    hooks = sum(len(re.findall(r"const struct atfork_hooks \w+ = \{", p.read_text())) for p in sources())
+    assert said and 10 < hooks <= int(said[1])

@@ -112,7 +112,8 @@ int cprof_serve_with(const struct cprof_serve_options *options);
  * from outside; else NULL. Valid until cprof_close(). */
 const char *cprof_serve_addr(void);
 
-/* Stops the server; requests under way are cut. Returns when its threads have let go. */
+/* Stops the server; requests under way are cut. Returns when its threads have let go, but waits for no function of the
+ * program's: a page or a variable's function that is under way goes on, and needs what it uses. */
 int cprof_close(void);
 
 /*
@@ -145,8 +146,8 @@ void cprof_http_response_free(struct cprof_http_response *res);
  * below, on a thread of cprof's. It writes the answer by cprof_http_write and cprof_http_set and returns its status
  * (200). It may be called by several threads at once. A page that takes more than 2 s is answered by 503. The longest
  * path wins, and cprof's own come first: what is below "/" or "/debug/" is the rest. path is as it reads when decoded.
- * fn NULL takes the page away; it may be under way then. CPROF_ERR_IN_USE for cprof's own paths and for one that has a
- * page.
+ * fn NULL takes the page away; it may be under way then, so a library with pages must stay loaded.
+ * CPROF_ERR_IN_USE for cprof's own paths and for one that has a page.
  */
 int cprof_route(const char *path,
                 int (*fn)(const struct cprof_http_request *req, struct cprof_http_response *res, void *arg), void *arg);

@@ -1,6 +1,5 @@
 #include "base/atfork.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,7 +64,8 @@ void atfork_register(const struct atfork_hooks *hooks)
     for (size_t i = 0; i < n; i++)
         if (table[i] == hooks)
             goto done;
-    assert(n < ATFORK_MAX);
+    if (n == ATFORK_MAX)
+        goto done;
     table[n] = hooks;
     atomic_store_explicit(&table_n, n + 1, memory_order_release);
     pid_t none = 0;

@@ -22,7 +22,7 @@
 static struct peer peers[LIMITS_PEERS_MAX];
 static size_t peers_n;   /* in use */
 static size_t peers_top; /* none in use from here on */
-static uint64_t moves;   /* connections begun and ended, requests, answers */
+static uint64_t moves;   /* connections begun and ended, requests, answers, and whatever came */
 static int64_t paused_ns;
 static struct evconnlistener *doors[LIMITS_DOORS];
 static struct event *look_soon;
@@ -133,6 +133,13 @@ static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info,
         event_active(look_soon, EV_TIMEOUT, 1);
 }
 
+/* What is thrown away, or goes on to the library, leaves nothing behind that peers_settle could see. */
+static void on_input(struct evbuffer *in, const struct evbuffer_cb_info *info, void *unused)
+{
+    (void)in, (void)unused;
+    moves += info->n_added != 0;
+}
+
 static void close_doors(void)
 {
     for (size_t i = 0; i < LIMITS_DOORS; i++)
@@ -149,6 +156,7 @@ struct bufferevent *peers_accept(struct event_base *base, void *policy)
     if (!bev)
         return NULL;
     evbuffer_add_cb(bufferevent_get_output(bev), on_output, p);
+    evbuffer_add_cb(bufferevent_get_input(bev), on_input, NULL);
     bufferevent_incref(bev); /* until adopted */
     *p = (struct peer){.bev = bev, .fd = DESCRIPTOR_NONE, .policy = policy};
     peer_enter(p, PEER_FRESH);
