@@ -124,7 +124,7 @@ def _refusal(
     answer = answers[-1] if answers[-1].from_handler else answers[0]
     text = f"{answer.request.url}: {answer.status_line}"
     if answer.first_line and answer.first_line.lower() != answer.reason.lower():
-        text += f": {answer.first_line}"
+        text += f": {answer.first_line.removeprefix(answer.reason + ': ')}"
     others = [other.request.url for other in answers if other is not answer]
     if others:
         text += f" (tried {', '.join(others)} too)"

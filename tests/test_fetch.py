@@ -233,6 +233,15 @@ def test_a_refusal_says_what_came_and_what_was_meant() -> None:
                 cprof.fetch(server.url, unlike)
 
 
+def test_a_refusals_reason_is_said_once() -> None:
+    def forbid(handler: Any) -> None:
+        reply(handler, 403, b"Forbidden: not for you\n", "text/plain")
+
+    said = r": 403 Forbidden: not for you$"
+    with serving(forbid) as server, pytest.raises(cprof.FetchError, match=said):
+        cprof.fetch(f"{server.url}/debug/pprof/heap")
+
+
 def test_a_plain_404_names_all_that_was_tried() -> None:
     with serving(lambda h: reply(h, 404, b"<html>", "text/html")) as server:
         with pytest.raises(cprof.FetchError) as caught:

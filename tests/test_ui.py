@@ -444,6 +444,26 @@ def test_it_works_below_a_proxys_prefix(browser: Browser, prefixed: str) -> None
     assert browser.complaints == []
 
 
+def test_it_works_where_the_address_has_a_token(
+    browser: Browser, build: Build, start: Start, tmp_path: Path
+) -> None:
+    """As the answer to a request without one proposes: http://x:TOKEN@host/"""
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef-token\n")
+    token.chmod(0o600)
+    env = {"CPROF_HTTP": "127.0.0.1:0", "CPROF_TOKEN_FILE": str(token)}
+    url = start(build("untouched.c"), env=env).url()
+    opened = url.replace("http://", f"http://x:{token.read_text().strip()}@")
+    browser.complaints.clear()
+    browser.open(f"{opened}/debug/pprof/")
+    browser.until("document.querySelector('.facts') !== null")
+    browser.click("a[href='ui/?p=goroutine']")
+    browser.until("document.body.dataset.state === 'drawn'")
+    browser.open(f"{opened}/debug/pprof/ui/?p=goroutine")
+    browser.until("document.body.dataset.state === 'drawn'")
+    assert browser.complaints == []
+
+
 def test_a_link_elsewhere_does_not_start_a_recording(
     browser: Browser, busy: Running, prefixed: str
 ) -> None:

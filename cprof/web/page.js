@@ -67,10 +67,17 @@ $("cancel").onclick = () => stop.abort();
 
 // --- the profile -------------------------------------------------------------------------------
 
+// Where the page was opened with user and token in its address, fetch refuses what is relative to it; the browser knows
+// both by now, and sends them by itself.
+function bare(address) {
+  const url = new URL(address, document.baseURI);
+  url.username = url.password = "";
+  return url;
+}
 async function fetched(address) {
   let answer, bytes;
   try {
-    answer = await fetch(address, {signal: stop.signal});
+    answer = await fetch(bare(address), {signal: stop.signal});
     bytes = new Uint8Array(await answer.arrayBuffer());
   } catch (why) {
     throw new Error(why.name === "AbortError" ? "Cancelled." : "No answer: has the program ended?\n" + why.message);
