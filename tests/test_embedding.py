@@ -45,6 +45,15 @@ def test_a_page_gets_its_requests_and_only_its(pages: Running) -> None:
     assert pages.get("/debug/pprof/").status == 200
 
 
+def test_escaped_dots_lead_nowhere(pages: Running) -> None:
+    """A page that maps what is below it to files would leave its folder."""
+    for path in ("/tree/%2e%2e/x", "/tree/a/%2e%2e/%2e%2e/b", "/tree/%2e/x", "/tree/a%2f%2fb"):
+        assert pages.get(path).status == 404, path
+    for path in ("//", "/a//b", "/a/../b", "/a/."):
+        tell(pages, f"add {path}")
+        assert pages.line("added ") == "-2"
+
+
 def test_a_page_says_what_it_is_and_splits_no_header(pages: Running) -> None:
     reply = pages.get("/tea")
     assert (reply.status, reply.body) == (418, b"<b>short</b>")

@@ -55,6 +55,15 @@ static struct page **place_of(const char *path, size_t n)
     return at;
 }
 
+bool pages_is_clean(const char *path, size_t n)
+{
+    struct buf clean = {0};
+    target_clean(path, n, &clean);
+    bool same = !clean.failed && clean.len == n && memcmp(clean.data, path, n) == 0;
+    buf_fini(&clean);
+    return same;
+}
+
 static bool is_ours(const char *path)
 {
     static const char *const ours[] = {"/debug/pprof", "/debug/pprof/", "/debug/vars", "/debug/metrics"};
@@ -69,6 +78,8 @@ enum status pages_add(const char *path, pages_fn *fn, void *page, struct reason 
     size_t n = strlen(path);
     if (*path != '/')
         return status_because(why, STATUS_INVALID, "the path of a page begins with a slash");
+    if (!pages_is_clean(path, n))
+        return status_because(why, STATUS_INVALID, "%.100s is never asked for: clients are sent to what it means", path);
     if (is_ours(path))
         return status_because(why, STATUS_IN_USE, "%.100s is cprof's own", path);
     struct page *p = malloc(sizeof *p + n + 1);

@@ -18,6 +18,9 @@ enum status pages_add(const char *path, pages_fn *fn, void *page, struct reason 
 /* STATUS_NOT_RUNNING where there is none. */
 enum status pages_remove(const char *path);
 
+/* Without "." and "..", doubled slashes. */
+bool pages_is_clean(const char *path, size_t n);
+
 /* Answers if the path, decoded, is one of theirs. */
 bool pages_serve(struct exchange *ex, const char *path, size_t n);
 

@@ -132,7 +132,9 @@ static bool serve_page(struct exchange *ex, const struct buf *clean)
 {
     struct buf path = {0};
     target_decode(clean->data, clean->len, false, &path);
-    bool served = !path.failed && pages_serve(ex, path.data, path.len);
+    /* "%2e%2e" is cleaned away by nobody before us: a page that serves files would leave its folder. */
+    bool clear = !path.failed && pages_is_clean(path.data, path.len);
+    bool served = clear && pages_serve(ex, path.data, path.len);
     buf_fini(&path);
     return served;
 }
