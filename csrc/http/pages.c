@@ -79,7 +79,8 @@ enum status pages_add(const char *path, pages_fn *fn, void *page, struct reason 
     if (*path != '/')
         return status_because(why, STATUS_INVALID, "the path of a page begins with a slash");
     if (!pages_is_clean(path, n))
-        return status_because(why, STATUS_INVALID, "%.100s is never asked for: clients are sent to what it means", path);
+        return status_because(why, STATUS_INVALID, "%.100s is never asked for: clients are sent to what it means",
+                              path);
     if (is_ours(path))
         return status_because(why, STATUS_IN_USE, "%.100s is cprof's own", path);
     struct page *p = malloc(sizeof *p + n + 1);
