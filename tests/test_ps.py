@@ -147,7 +147,7 @@ def test_a_unix_socket_in_every_client(build: Build, start: Start, short: Path) 
         assert (done.returncode, done.stderr) == (0, ""), command
     assert "three" in Path(page).read_text()
     with pytest.raises(cprof.FetchError, match="Unknown profile"):
-        cprof.fetch(f"unix:{path}", "heap")
+        cprof.fetch(f"unix:{path}", "heapx")
     assert target.stop() == 0
     assert not path.exists()
     with pytest.raises(cprof.FetchError, match="No such file"):
@@ -398,7 +398,7 @@ def test_a_pid_is_a_target(build: Build, start: Start, tmp_path: Path) -> None:
     assert cprof.fetch(target.pid, "cpu", seconds=1).total() > 0
     assert cprof.fetch(str(target.pid), "cpu", seconds=1).total() > 0
     with pytest.raises(cprof.FetchError, match=r"127\.0\.0\.1:.*Unknown profile"):
-        cprof.fetch(target.pid, "heap")
+        cprof.fetch(target.pid, "heapx")
     done = subprocess.run(
         [cprof_command(), "top", str(target.pid), "--seconds", "1"],
         capture_output=True,

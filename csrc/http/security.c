@@ -122,14 +122,14 @@ static bool is_other_site(const struct exchange *ex)
            !header_is(ex, "Sec-Fetch-Site", "none");
 }
 
-/* The pages that are made for people and start nothing, as links to them are written. With a query the flame graph's
- * page takes a profile by itself. */
+/* The pages that are made for people and start nothing by themselves: the flame graph's waits to be told where a link
+ * of another site led to it (http/ui). */
 static bool is_page(const struct target *t)
 {
     static const char *const pages[] = {"/debug/pprof", "/debug/pprof/", "/debug/pprof/ui", "/debug/pprof/ui/"};
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
         if (t->path_len == strlen(pages[i]) && memcmp(t->path, pages[i], t->path_len) == 0)
-            return !t->query_len;
+            return true;
     return false;
 }
 
