@@ -32,6 +32,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SAME(public, internal) _Static_assert((int)(public) == (int)(internal), "one error enum")
 SAME(CPROF_ERR_NOMEM, STATUS_NOMEM);
@@ -295,6 +296,9 @@ __attribute__((constructor)) static void start(void)
     const char *hz = secure_getenv("CPROF_CPU_HZ");
     if (hz)
         set_cpu_hz(atoi(hz));
+    const char *clock = secure_getenv("CPROF_CPU_CLOCK");
+    if (clock && strcmp(clock, "timer") == 0)
+        cpu_choose_clock(CPU_CLOCK_TIMER);
     registry_set_version(CPROF_VERSION);
     vitals_set_version(CPROF_VERSION);
     vars_init();

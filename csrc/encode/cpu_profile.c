@@ -19,17 +19,19 @@ static int64_t gap_ticks(const struct cpu_stats *stats, int64_t known, int64_t p
     return chance || gap * 50 < used ? 0 : gap;
 }
 
-/* Losses as samples, so that totals stay right and nobody has to read a comment to see them. */
+/* Losses as samples, and the kernel's time, so that totals stay right and nobody has to read a comment to see them. */
 static enum status add_losses(struct model *m, const struct cpu_stats *stats)
 {
     int64_t ring = (int64_t)stats->lost_ring_full, unseen = stats->uncovered_cpu_ns / m->period;
+    int64_t kernel = (stats->kernel_cpu_ns + m->period / 2) / m->period;
     const struct {
         const char *frame;
         int64_t ticks;
     } losses[] = {
+        {"<kernel>", kernel},
         {"<lost: ring full>", ring},
         {"<lost: thread not found yet>", unseen},
-        {"<lost: not sampled>", gap_ticks(stats, (int64_t)stats->ticks + ring + unseen, m->period)},
+        {"<lost: not sampled>", gap_ticks(stats, (int64_t)stats->ticks + kernel + ring + unseen, m->period)},
     };
     enum status status = STATUS_OK;
     for (size_t i = 0; i < sizeof losses / sizeof *losses && !status; i++)
@@ -47,6 +49,25 @@ static enum status add_thread_comment(struct model *m, uint32_t n, const char *w
     return model_add_comment(m, text);
 }
 
+static enum status add_clock_comments(struct model *m, const struct cpu_stats *stats)
+{
+    char text[256];
+    enum status status = STATUS_OK;
+    if (stats->threads_perf) {
+        snprintf(text, sizeof text, "cprof: perf clock, at random periods, on %" PRIu32 " %s; time in the kernel: <kernel>",
+                 stats->threads_perf, stats->threads_perf == 1 ? "thread" : "threads");
+        status = model_add_comment(m, text);
+    }
+    if (!status && stats->threads_timer) {
+        snprintf(text, sizeof text,
+                 "cprof: timers on %" PRIu32 " %s: what a program does in step with the kernel's tick may be shown "
+                 "wrongly; time in the kernel shows where it was entered",
+                 stats->threads_timer, stats->threads_timer == 1 ? "thread" : "threads");
+        status = model_add_comment(m, text);
+    }
+    return status;
+}
+
 /* What the profile cannot show by samples. */
 static enum status add_comments(struct model *m, const struct cpu_stats *stats)
 {
@@ -56,6 +77,8 @@ static enum status add_comments(struct model *m, const struct cpu_stats *stats)
              " ticks; the process used %.3f s of CPU",
              stats->hz, stats->samples, stats->ticks, (double)stats->process_cpu_ns / 1e9);
     enum status status = model_add_comment(m, text);
+    if (!status)
+        status = add_clock_comments(m, stats);
     if (!status && stats->engine_hz > stats->hz) {
         snprintf(text, sizeof text, "cprof: thinned from %" PRIu32 " Hz, which another profile asked for",
                  stats->engine_hz);

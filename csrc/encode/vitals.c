@@ -86,6 +86,7 @@ static void put_each(struct buf *out, void (*put)(struct buf *out, const struct 
         {"threads", NUMBER, v.threads, .help = "Of the program."},
         {"threads_blocked", NUMBER, cpu->threads_blocked, .help = "Not sampled: they block SIGPROF."},
         {"threads_covered", NUMBER, cpu->threads_covered, .help = "Sampled."},
+        {"threads_on_perf_clock", NUMBER, cpu->threads_perf, .help = "Sampled at random periods."},
         {"threads_ours", NUMBER, v.threads_ours, .help = "Of the profiler."},
         {"threads_refused", NUMBER, cpu->threads_refused, .help = "Not sampled: no timer was to be had."},
         {"uptime_seconds", DECIMAL, .decimal = v.uptime_seconds, .help = "Of the process."},

@@ -9,9 +9,11 @@
 #include "base/thread.h"
 #include "hook/got.h"
 #include "sampler/modules.h"
+#include "sampler/perfclock.h"
 #include "sampler/tasks.h"
 #include "sampler/thin.h"
 #include "sampler/timers.h"
+#include "sig/events.h"
 #include "sig/ring.h"
 #include "sig/tick.h"
 
@@ -29,9 +31,9 @@
 #define SCAN_SHARE  50
 #define SCAN_MAX_NS NS_PER_S
 
-/* The ring holds what all cores can tick between two drains, many times over: a CPU timer cannot beat the kernel's
- * tick (1,000 Hz at most), so 50 ms make 50 ticks per core. */
-#define RING_SLOTS_PER_CPU 256
+/* The ring holds what all cores can tick between two drains: at 10,000 Hz 50 ms make 500 ticks per core, and every
+ * period that is drawn drains too. */
+#define RING_SLOTS_PER_CPU 512
 #define RING_SLOTS_MIN     1024
 #define RING_SLOTS_MAX     16384
 
@@ -51,6 +53,7 @@ struct cpu_window {
     uint64_t counters[COUNTER_N]; /* when it opened */
     int64_t process_ns;           /* the host's CPU time when it opened */
     int64_t unseen_ns;
+    int64_t kernel_ns;
 };
 
 /* A dying program's signal handler waits for it (cpu_window_visit): nobody who holds it waits for a lock of the host's,
@@ -71,7 +74,9 @@ static uint32_t default_hz = CPU_HZ_DEFAULT;
 static struct cpu_stats totals;
 static int64_t armed_host_ns; /* the host's CPU time when timers began to run */
 
-static _Atomic uint32_t wake_word; /* bumped to make the engine look again at once */
+static _Atomic uint32_t wake_word; /* bumped to make the engine look again at once, or draw a period (sig/events) */
+static _Atomic uint32_t look_word; /* bumped with it, where it is to look */
+static _Atomic uint32_t left_word; /* bumped when events were closed that somebody waits to be rid of */
 
 int64_t cpu_host_ns(void)
 {
@@ -147,11 +152,22 @@ static void arm(uint32_t hz)
     armed = true;
 }
 
+/* What an earlier disarm has left to this thread, which has the descriptors. */
+static void tidy_events(void)
+{
+    bool tidied = perfclock_tidy(), left = timers_leave(&timers);
+    if (!tidied && !left)
+        return;
+    atomic_fetch_add(&left_word, 1);
+    lock_wake_word(&left_word);
+}
+
 /* The host may have installed its own SIGPROF handler after ours: it must not go on receiving our ticks. */
 static void check_handler(void)
 {
     if (armed && !tick_installed()) {
         disarm();
+        tidy_events();
         stolen = true;
     }
 }
@@ -164,15 +180,45 @@ static uint32_t larger(uint32_t a, uint32_t b)
 static void count_threads(void)
 {
     uint32_t covered = 0;
-    for (size_t i = 0; i < timers.n; i++)
+    uint32_t events = 0;
+    for (size_t i = 0; i < timers.n; i++) {
         covered += timers.at[i].state == TIMER_ARMED;
+        events += timers.at[i].state == TIMER_ARMED && timers.at[i].event;
+    }
     totals.threads_covered = covered;
+    totals.threads_perf = events;
     totals.threads_blocked = timers.blocked;
     totals.threads_refused = timers.refused;
     for (struct cpu_window *w = windows; w; w = w->next) {
         w->stats.threads_covered = larger(w->stats.threads_covered, covered);
+        w->stats.threads_perf = larger(w->stats.threads_perf, events);
+        w->stats.threads_timer = larger(w->stats.threads_timer, covered - events);
         w->stats.threads_blocked = larger(w->stats.threads_blocked, timers.blocked);
         w->stats.threads_refused = larger(w->stats.threads_refused, timers.refused);
+    }
+}
+
+/* Between two rounds. */
+static void draw_periods(void)
+{
+    lock_take(&cpu_lock);
+    tidy_events();
+    perfclock_answer(&timers.random);
+    drain(0);
+    lock_drop(&cpu_lock);
+}
+
+/* Until the next round is due, or asked for. */
+static void rest_for(uint32_t seen, uint32_t looked, int64_t ns)
+{
+    int64_t end = clock_ns(CLOCK_MONOTONIC) + ns;
+    while (ns > 0 && atomic_load(&look_word) == looked) {
+        lock_wait_word(&wake_word, seen, ns);
+        uint32_t now = atomic_load(&wake_word);
+        if (now != seen)
+            draw_periods();
+        seen = now;
+        ns = end - clock_ns(CLOCK_MONOTONIC);
     }
 }
 
@@ -187,6 +233,7 @@ static bool run_once(void)
     lock_take(&cpu_lock);
     drain(0);
     go_on = windows != NULL && !quiet;
+    tidy_events();
     if (go_on && !stolen) {
         arm(wanted_hz());
         check_handler();
@@ -207,10 +254,10 @@ static void engine(void *arg)
 {
     (void)arg;
     int redirections = REDIRECTIONS_MAX; /* that are still to be tried since something was loaded */
-    thread_own_descriptors();
+    perfclock_begin(thread_own_descriptors(), &wake_word);
     got_want(+1);
     for (;;) {
-        uint32_t seen = atomic_load(&wake_word);
+        uint32_t looked = atomic_load(&look_word), seen = atomic_load(&wake_word);
         if (modules_refresh())
             redirections = REDIRECTIONS_MAX;
         if (redirections > 0)
@@ -219,7 +266,7 @@ static void engine(void *arg)
         if (!run_once())
             break;
         int64_t rest = (clock_ns(CLOCK_THREAD_CPUTIME_ID) - began) * SCAN_SHARE;
-        lock_wait_word(&wake_word, seen, rest < SCAN_NS ? SCAN_NS : rest < SCAN_MAX_NS ? rest : SCAN_MAX_NS);
+        rest_for(seen, looked, rest < SCAN_NS ? SCAN_NS : rest < SCAN_MAX_NS ? rest : SCAN_MAX_NS);
     }
     got_want(-1);
     modules_redirect();
@@ -227,6 +274,7 @@ static void engine(void *arg)
 
 static void wake_engine(void)
 {
+    atomic_fetch_add(&look_word, 1);
     atomic_fetch_add(&wake_word, 1);
     lock_wake_word(&wake_word);
 }
@@ -295,6 +343,7 @@ static void mark_start(struct cpu_window *w, int64_t host_ns)
 {
     w->process_ns = host_ns;
     w->unseen_ns = timers.unseen_cpu_ns;
+    w->kernel_ns = perfclock_kernel_ns();
     for (int i = 0; i < COUNTER_N; i++)
         w->counters[i] = counter_read((enum counter)i);
 }
@@ -365,6 +414,8 @@ static void fill_stats(const struct cpu_window *w, int64_t host_ns, struct cpu_s
     out->engine_hz = (uint32_t)(NS_PER_S / w->finest_ns);
     out->process_cpu_ns = host_ns > w->process_ns ? host_ns - w->process_ns : 0; /* the two clocks differ by a little */
     out->uncovered_cpu_ns = timers.unseen_cpu_ns - w->unseen_ns;
+    int64_t kernel_ns = perfclock_kernel_ns() - w->kernel_ns;
+    out->kernel_cpu_ns = kernel_ns > 0 ? kernel_ns : 0;
     out->stolen = stolen;
 }
 
@@ -418,27 +469,53 @@ void cpu_go_quiet(void)
  * without this. */
 #define MASK_PATIENCE_NS INT64_C(2000000)
 
+/* To close an event the engine has to come to a CPU. A thread waits for that once. */
+#define LEAVE_PATIENCE_NS INT64_C(200000000)
+
+/* No tick can come to the calling thread; false where the engine has to see to that first. */
+static bool pause_own(void)
+{
+    if (!lock_take_within(&cpu_lock, MASK_PATIENCE_NS))
+        return true;
+    bool done = armed ? timers_pause(&timers, gettid()) : !atomic_load(&events_open);
+    lock_drop(&cpu_lock);
+    return done;
+}
+
 /* The host changes its mask and knows of no lock: a handler of its that came meanwhile might fork, or leave by
  * siglongjmp. What a paused timer had sent comes when signals do again. */
-static void change_own_timer(void (*change)(struct timers *t, int32_t tid))
+void cpu_thread_blocks(void)
+{
+    uint64_t before = mask_change(SIG_SETMASK, MASK_ALL);
+    int64_t end = clock_ns(CLOCK_MONOTONIC) + LEAVE_PATIENCE_NS, left = LEAVE_PATIENCE_NS;
+    for (;;) {
+        uint32_t seen = atomic_load(&left_word);
+        if (pause_own() || left <= 0)
+            break;
+        atomic_fetch_add(&wake_word, 1);
+        lock_wake_word(&wake_word);
+        lock_wait_word(&left_word, seen, left);
+        left = end - clock_ns(CLOCK_MONOTONIC);
+    }
+    mask_change(SIG_SETMASK, before);
+}
+
+void cpu_thread_unblocked(void)
 {
     uint64_t before = mask_change(SIG_SETMASK, MASK_ALL);
     if (lock_take_within(&cpu_lock, MASK_PATIENCE_NS)) {
         if (armed)
-            change(&timers, gettid());
+            timers_resume(&timers, gettid());
         lock_drop(&cpu_lock);
     }
     mask_change(SIG_SETMASK, before);
 }
 
-void cpu_thread_blocks(void)
+void cpu_choose_clock(enum cpu_clock clock)
 {
-    change_own_timer(timers_pause);
-}
-
-void cpu_thread_unblocked(void)
-{
-    change_own_timer(timers_resume);
+    lock_take(&cpu_lock);
+    timers.no_events = clock == CPU_CLOCK_TIMER;
+    lock_drop(&cpu_lock);
 }
 
 void cpu_go_on(void)

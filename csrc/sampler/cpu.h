@@ -1,5 +1,5 @@
 /*
- * The CPU engine: one timer per thread on that thread's CPU clock, a tick per period of CPU time used.
+ * The CPU engine: for each thread a clock of the CPU time it uses, a tick per period (sampler/timers says which).
  * It runs while at least one window is open, at the highest rate asked; every open window receives
  * every record from the moment it opened, thinned to its own rate where that is lower (sampler/thin).
  *
@@ -37,6 +37,8 @@ struct cpu_stats {
     uint64_t late;            /* ticks that arrived when nobody sampled any more */
     uint64_t scans_failed;    /* times that /proc/self/task could not be read: new threads were not found */
     uint32_t threads_covered; /* largest number of threads with a timer at once */
+    uint32_t threads_perf;    /* of them, those on a perf event's clock: at random periods, in user mode */
+    uint32_t threads_timer;   /* of a window: largest number of those on a timer */
     uint32_t threads_blocked; /* threads that block SIGPROF, or are in strict seccomp mode: not sampled */
     uint32_t threads_refused; /* threads for which no timer was to be had (RLIMIT_SIGPENDING) */
     uint32_t hz;              /* of a window: its own; else the rate in force, 0 when idle */
@@ -44,6 +46,7 @@ struct cpu_stats {
     uint32_t windows;         /* open now */
     int64_t process_cpu_ns;   /* CPU time of the host's threads in the window: what the ticks should add up to */
     int64_t uncovered_cpu_ns; /* of it, used by threads before they had a timer */
+    int64_t kernel_cpu_ns;    /* of it, used in the kernel by threads on a perf event's clock: no tick stands for it */
     int64_t sampled_cpu_ns;   /* CPU time of the host's threads while timers ran, since the start of the process */
     uint64_t bytes;           /* memory of the sampler: ring, tables of unwind rows, stacks collected, timers */
     uint32_t asked_hz;        /* the highest rate that an open window asked for, 0 without one */
@@ -81,6 +84,10 @@ void cpu_window_close(struct cpu_window *w, struct cpu_stats *stats);
 
 /* The rate for windows that do not name one; returns the old rate. 0 only reads. */
 uint32_t cpu_set_hz(uint32_t hz);
+
+/* CPU_CLOCK_PERF, the default: where one can be had. Before the first window. */
+enum cpu_clock { CPU_CLOCK_PERF, CPU_CLOCK_TIMER };
+void cpu_choose_clock(enum cpu_clock clock);
 
 /* Totals since the start of the process, and what is in force now. */
 void cpu_stats(struct cpu_stats *out);

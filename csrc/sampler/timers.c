@@ -4,6 +4,7 @@
 #include "base/any/rawcall.h"
 #include "base/slab.h"
 #include "base/thread.h"
+#include "sampler/perfclock.h"
 #include "sampler/tasks.h"
 #include "sig/tick.h"
 
@@ -22,6 +23,9 @@
 #define SCANS_PER_CHECKS 4
 
 #define MISSES_MAX 3
+
+/* Each thread that blocks SIGPROF waits once for the engine: where they are many none has to. */
+#define LEAVERS_MAX 16
 
 /* Starting and ending a thread block everything for a moment: what is to be told of lasts longer. */
 #define BLOCKED_SCANS 4
@@ -60,15 +64,21 @@ static void start_timer(struct timers *t, const struct timer_slot *slot)
     syscall(SYS_timer_settime, slot->id, 0, &when, NULL);
 }
 
+/* As start_timer, for one that ticks. What is overdue, for the kernel looks at its own tick only, comes at once. */
+static void begin_anew(struct timers *t, const struct timer_slot *slot)
+{
+    struct itimerspec left, overdue = {.it_interval = from_ns(t->period_ns), .it_value = from_ns(1)};
+    struct itimerspec when = {
+        .it_interval = from_ns(t->period_ns),
+        .it_value = from_ns((int64_t)random_upto(&t->random, t->period_ns)),
+    };
+    if (syscall(SYS_timer_settime, slot->id, 0, &when, &left) == 0 && !left.it_value.tv_sec && left.it_value.tv_nsec <= 1)
+        syscall(SYS_timer_settime, slot->id, 0, &overdue, NULL);
+}
+
+/* Not started yet. */
 static enum timer_state create_timer(struct timers *t, struct timer_slot *slot)
 {
-    enum tasks_consent consent = tasks_may_signal((uint32_t)slot->tid);
-    if (consent == TASKS_UNKNOWN || (consent == TASKS_NO && slot->misses > 1)) /* at first it may just be starting */
-        slot->calm = CALM_LOOKS;
-    if (consent != TASKS_YES)
-        return consent == TASKS_GONE || consent == TASKS_ASLEEP ? TIMER_GONE : TIMER_BLOCKED;
-    if (slot->calm && --slot->calm)
-        return TIMER_BLOCKED;
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
     event._sigev_un._tid = slot->tid;
     event.sigev_value.sival_ptr = tick_tag(t->run, slot->tid);
@@ -79,13 +89,39 @@ static enum timer_state create_timer(struct timers *t, struct timer_slot *slot)
     if (syscall(SYS_timer_create, cpu_clock_of(slot->tid), &event, &slot->id) != 0)
         return errno == EINVAL || errno == ESRCH ? TIMER_GONE : TIMER_REFUSED;
     t->queue_room--;
+    return TIMER_PAUSED;
+}
+
+static bool open_event(struct timers *t, struct timer_slot *slot)
+{
+    if (t->no_events || slot->timer_only)
+        return false;
+    slot->id = perfclock_open(slot->tid, cpu_ns_of(slot->tid), t->period_ns, &t->random);
+    slot->event = slot->id >= 0;
+    return slot->event;
+}
+
+static enum timer_state arm(struct timers *t, struct timer_slot *slot)
+{
+    enum tasks_consent consent = tasks_may_signal((uint32_t)slot->tid);
+    if (consent == TASKS_UNKNOWN || (consent == TASKS_NO && slot->misses > 1)) /* at first it may just be starting */
+        slot->calm = CALM_LOOKS;
+    if (consent != TASKS_YES)
+        return consent == TASKS_GONE || consent == TASKS_ASLEEP ? TIMER_GONE : TIMER_BLOCKED;
+    if (slot->calm && --slot->calm)
+        return TIMER_BLOCKED;
+    if (open_event(t, slot))
+        return TIMER_ARMED;
+    enum timer_state state = create_timer(t, slot);
+    if (state != TIMER_PAUSED)
+        return state;
     start_timer(t, slot);
     return TIMER_ARMED;
 }
 
 static void try_arm(struct timers *t, struct timer_slot *slot)
 {
-    slot->state = (uint8_t)create_timer(t, slot);
+    slot->state = (uint8_t)arm(t, slot);
     if (slot->state == TIMER_ARMED)
         slot->misses = 0;
     else if (slot->misses < MISSES_MAX)
@@ -94,16 +130,21 @@ static void try_arm(struct timers *t, struct timer_slot *slot)
 
 static void delete_timer(struct timer_slot *slot)
 {
-    if (slot->state == TIMER_ARMED || slot->state == TIMER_PAUSED)
+    if (slot->state == TIMER_ARMED && slot->event)
+        perfclock_close(slot->id);
+    else if (slot->state == TIMER_ARMED || slot->state == TIMER_PAUSED)
         syscall(SYS_timer_delete, slot->id);
+    slot->event = false;
     slot->state = TIMER_BLOCKED;
 }
 
 /* The clock of a dead thread no longer runs, and the kernel then tells a timer on it as disarmed. A thread that
  * got the number of a dead one is found that way. */
-static bool timer_lives(const struct timer_slot *slot)
+static bool clock_lives(const struct timer_slot *slot)
 {
     struct itimerspec left;
+    if (slot->event)
+        return perfclock_lives(slot->id, cpu_ns_of(slot->tid));
     return syscall(SYS_timer_gettime, slot->id, &left) == 0 && (left.it_value.tv_sec || left.it_value.tv_nsec);
 }
 
@@ -125,12 +166,14 @@ static void look_after(struct timers *t, struct timer_slot *slot)
             timers_resume(t, slot->tid);
     } else if (slot->state != TIMER_ARMED) {
         try_arm(t, slot);
-    } else if (!timer_lives(slot)) {
+    } else if (!clock_lives(slot)) {
         delete_timer(slot);
         t->unseen_cpu_ns += cpu_ns_of(slot->tid);
         try_arm(t, slot);
     } else if (tasks_may_signal((uint32_t)slot->tid) == TASKS_NO) {
         delete_timer(slot);
+    } else if (!slot->event) {
+        begin_anew(t, slot);
     }
 }
 
@@ -158,6 +201,16 @@ static void settle_unarmed(struct timers *t)
                                                                               : BLOCKED_SCANS);
         t->blocked += slot->blocked_scans == BLOCKED_SCANS;
         t->refused += slot->state == TIMER_REFUSED;
+    }
+}
+
+/* What events have counted, of so many at each scan. */
+static void look_at_events(struct timers *t)
+{
+    for (size_t i = 0; i < t->n && i < CHECKS_AT_ONCE; i++) {
+        const struct timer_slot *slot = &t->at[t->events_cursor++ % t->n];
+        if (slot->state == TIMER_ARMED && slot->event)
+            perfclock_look(slot->id);
     }
 }
 
@@ -207,6 +260,7 @@ void timers_scan(struct timers *t, const struct vec_u32 *tids)
     t->first_scan_done = true;
     if (t->scans++ % SCANS_PER_CHECKS == 0)
         look_after_some(t);
+    look_at_events(t);
     settle_unarmed(t);
 }
 
@@ -224,14 +278,42 @@ static struct timer_slot *slot_of(struct timers *t, int32_t tid)
 }
 
 /* What the timer had sent is delivered when this system call returns. */
-void timers_pause(struct timers *t, int32_t tid)
+bool timers_pause(struct timers *t, int32_t tid)
 {
     static const struct itimerspec never;
     struct timer_slot *slot = slot_of(t, tid);
     if (!slot || slot->state != TIMER_ARMED)
-        return;
+        return true;
+    if (slot->event) {
+        t->leaving += !slot->leaving;
+        slot->leaving = true;
+        return false;
+    }
     rawcall4(SYS_timer_settime, slot->id, 0, (long)(uintptr_t)&never, 0);
     slot->state = TIMER_PAUSED;
+    return true;
+}
+
+/* Paused, as if it had had a timer: the thread itself sets it going again. */
+static void leave_event(struct timers *t, struct timer_slot *slot)
+{
+    delete_timer(slot);
+    slot->leaving = false;
+    slot->timer_only = true;
+    slot->state = (uint8_t)create_timer(t, slot);
+    t->no_events = ++t->left >= LEAVERS_MAX;
+}
+
+bool timers_leave(struct timers *t)
+{
+    if (!t->leaving)
+        return false;
+    t->queue_room = ROOM_UNKNOWN;
+    t->leaving = 0;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->at[i].leaving && t->at[i].state == TIMER_ARMED)
+            leave_event(t, &t->at[i]);
+    return true;
 }
 
 void timers_resume(struct timers *t, int32_t tid)
@@ -244,27 +326,44 @@ void timers_resume(struct timers *t, int32_t tid)
     slot->misses = 0;
 }
 
+static void set_period(struct timers *t, const struct timer_slot *slot)
+{
+    if (slot->state != TIMER_ARMED)
+        return;
+    if (slot->event)
+        perfclock_set_period(slot->id, t->period_ns, &t->random);
+    else
+        start_timer(t, slot);
+}
+
 void timers_set_period(struct timers *t, uint32_t period_ns)
 {
     t->period_ns = period_ns;
     for (size_t i = 0; i < t->n; i++)
-        if (t->at[i].state == TIMER_ARMED)
-            start_timer(t, &t->at[i]);
+        set_period(t, &t->at[i]);
+}
+
+static void forget(struct timers *t)
+{
+    t->at = NULL;
+    t->n = 0;
+    t->blocked = t->refused = t->leaving = 0;
+    t->cursor = 0;
+    t->unseen_cpu_ns = 0;
+    t->first_scan_done = false;
 }
 
 void timers_stop(struct timers *t)
 {
     for (size_t i = 0; i < t->n; i++)
-        delete_timer(&t->at[i]);
-    timers_after_fork_child(t);
+        if (!t->at[i].event)
+            delete_timer(&t->at[i]);
+    perfclock_abandon();
+    forget(t);
 }
 
 void timers_after_fork_child(struct timers *t)
 {
-    t->at = NULL;
-    t->n = 0;
-    t->blocked = t->refused = 0;
-    t->cursor = 0;
-    t->unseen_cpu_ns = 0;
-    t->first_scan_done = false;
+    perfclock_after_fork_child();
+    forget(t);
 }

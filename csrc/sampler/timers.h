@@ -1,11 +1,12 @@
 /*
- * One POSIX timer per thread of the host, on that thread's CPU clock, delivered to that thread. Such a timer
- * expires only while its thread runs, so a tick never cuts short a blocking call.
+ * The host's threads, each with a clock that ticks while it uses CPU, so that a tick never cuts short a blocking call: a
+ * perf event (sampler/perfclock) where one can be had, else a POSIX timer on the thread's CPU clock, delivered to it.
  *
- * The kernel checks these clocks at its own tick (CONFIG_HZ): above that rate distinct signals do not come
- * faster, and si_overrun carries the missed periods.
+ * The kernel checks these timers at its own tick (CONFIG_HZ): above that rate distinct signals do not come
+ * faster, and si_overrun carries the missed periods. What a program does in step with that tick they show wrongly,
+ * though they begin anew at a random time now and then.
  *
- * Owned by sampler/cpu, under its lock.
+ * Owned by sampler/cpu, under its lock; on the engine's thread but for pause, resume, stop and fork.
  */
 #ifndef CPROF_SAMPLER_TIMERS_H
 #define CPROF_SAMPLER_TIMERS_H
@@ -27,7 +28,10 @@ enum timer_state {
 
 struct timer_slot {
     int32_t tid;
-    int id;                /* the kernel's timer id; meaningless when not armed */
+    int id;                /* the kernel's timer id, or the descriptor of its event; meaningless when not armed */
+    bool event;            /* it is a perf event's */
+    bool timer_only;       /* its thread blocks SIGPROF at times: a timer can be stopped by the thread itself */
+    bool leaving;          /* the thread waits for its event to be closed */
     uint8_t state;         /* enum timer_state; all but ARMED are tried again now and then */
     uint8_t calm;          /* how many looks in a row must still say yes before a thread that once said no is armed */
     uint8_t blocked_scans; /* how many in a row found SIGPROF blocked, up to BLOCKED_SCANS */
@@ -42,8 +46,12 @@ struct timers {
     uint64_t random;
     uint32_t run, period_ns;
     uint32_t blocked, refused; /* threads in these states for more than a moment */
+    uint32_t left;             /* threads whose event had to be closed since they block SIGPROF */
+    uint32_t leaving;          /* those that wait */
+    bool no_events;            /* timers only */
     uint32_t scans;
     size_t cursor;         /* where the next scan goes on looking after known threads */
+    size_t events_cursor;
     uint64_t queue_room;   /* timers that may still be made in this scan */
     int64_t unseen_cpu_ns; /* CPU that threads had used when they were found, those of the first scan apart */
     bool first_scan_done;
@@ -53,10 +61,12 @@ struct timers {
  * yet, sweeps those of dead threads. */
 void timers_scan(struct timers *t, const struct vec_u32 *tids);
 
-/* Around the time for which thread tid blocks SIGPROF. No tick is under way to it when timers_pause has returned in
- * that very thread. Nothing is allocated. */
-void timers_pause(struct timers *t, int32_t tid);
+/* Around the time for which thread tid blocks SIGPROF. True: no tick is under way to it when timers_pause has returned
+ * in that very thread. False: the engine has to call timers_leave first; the next time the thread has a timer. Nothing
+ * is allocated. */
+bool timers_pause(struct timers *t, int32_t tid);
 void timers_resume(struct timers *t, int32_t tid);
+bool timers_leave(struct timers *t); /* false: nobody waited */
 
 /* From now on this period; existing timers are re-armed. */
 void timers_set_period(struct timers *t, uint32_t period_ns);

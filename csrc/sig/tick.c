@@ -3,6 +3,7 @@
 #include "base/any/counters.h"
 #include "sig/claim.h"
 #include "sig/cwalk.h"
+#include "sig/events.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -21,16 +22,15 @@ static _Atomic uint32_t on_run;
 static _Atomic uint32_t on_period_ns;
 static _Atomic uint32_t inside; /* handlers running now */
 
-static void record_tick(struct ring *ring, const siginfo_t *info, const ucontext_t *context)
+static void record_tick(struct ring *ring, int32_t tid, uint32_t ticks, const ucontext_t *context)
 {
-    uint32_t ticks = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
     struct ring_slot *slot = ring_begin(ring);
     if (!slot) {
         counter_add(COUNTER_TICK_RING_FULL, ticks);
         return;
     }
     struct record *r = &slot->record;
-    r->tid = (int32_t)(uintptr_t)info->si_value.sival_ptr;
+    r->tid = tid;
     r->ticks = ticks;
     r->period_ns = atomic_load_explicit(&on_period_ns, memory_order_relaxed);
     r->flags = 0;
@@ -50,13 +50,39 @@ static bool believable(const siginfo_t *info)
     return (at > here && at - here < INFO_NEAR) || tick_installed();
 }
 
+static uint32_t run_of(const siginfo_t *info)
+{
+    return (uint32_t)((uintptr_t)info->si_value.sival_ptr >> 32);
+}
+
+static void on_timer(struct ring *ring, const siginfo_t *info, const ucontext_t *context)
+{
+    int32_t tid = (int32_t)(uintptr_t)info->si_value.sival_ptr;
+    uint32_t ticks = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
+    if (ring && run_of(info) == atomic_load_explicit(&on_run, memory_order_relaxed))
+        record_tick(ring, tid, ticks, context);
+    else
+        counter_add(COUNTER_TICK_LATE, 1);
+}
+
+static void on_event(struct ring *ring, const siginfo_t *info, const ucontext_t *context)
+{
+    int32_t tid = 0;
+    bool counts = ring && events_count(info, &tid);
+    if (counts)
+        record_tick(ring, tid, 1, context);
+    else if (!tid)
+        counter_add(COUNTER_TICK_LATE, 1);
+}
+
 /* Nothing on a tick's path touches errno or any other thread-local: see base/any/rawcall. */
 static void handle(int sig, siginfo_t *info, void *context)
 {
     if (!believable(info))
         return;
-    uint32_t run = (uint32_t)((uintptr_t)info->si_value.sival_ptr >> 32);
-    if (info->si_code != SI_TIMER || (run & TICK_TAG_MASK) != TICK_TAG) {
+    bool from_event = events_sent(info);
+    bool from_timer = info->si_code == SI_TIMER && (run_of(info) & TICK_TAG_MASK) == TICK_TAG;
+    if (!from_event && !from_timer) {
         counter_add(COUNTER_TICK_FOREIGN, 1);
         claim_pass_on(handle, sig, info, context);
         return;
@@ -65,10 +91,10 @@ static void handle(int sig, siginfo_t *info, void *context)
      * unpublishing knows that later handlers see the new state. */
     atomic_fetch_add_explicit(&inside, 1, memory_order_seq_cst);
     struct ring *ring = atomic_load_explicit(&on_ring, memory_order_seq_cst);
-    if (ring && run == atomic_load_explicit(&on_run, memory_order_relaxed))
-        record_tick(ring, info, context);
+    if (from_event)
+        on_event(ring, info, context);
     else
-        counter_add(COUNTER_TICK_LATE, 1);
+        on_timer(ring, info, context);
     atomic_fetch_sub_explicit(&inside, 1, memory_order_release);
 }
 
@@ -101,7 +127,8 @@ void tick_off(void)
 
 bool tick_is_on(void)
 {
-    return atomic_load_explicit(&on_ring, memory_order_relaxed) != NULL;
+    return atomic_load_explicit(&on_ring, memory_order_relaxed) ||
+           atomic_load_explicit(&events_open, memory_order_relaxed);
 }
 
 void *tick_tag(uint32_t run, int32_t tid)

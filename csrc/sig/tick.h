@@ -1,8 +1,8 @@
 /*
  * The SIGPROF handler and its switch. The handler walks and appends to the ring, nothing else.
  *
- * A tick is ours if it comes from a timer and carries the tag of the engine run in force; any other SIGPROF
- * is handed to whoever had the signal before, as if we were not there. Once installed the handler stays for
+ * A tick is ours if it comes from a timer and carries our tag, or from the descriptor of a perf event of ours
+ * (sig/events); any other SIGPROF is handed to whoever had the signal before, as if we were not there. Once installed the handler stays for
  * the life of the process: a tick may be pending when its timer is deleted, and the default action of
  * SIGPROF kills.
  */
@@ -29,7 +29,7 @@ bool tick_installed(void);
 void tick_on(struct ring *ring, uint32_t run, uint32_t period_ns);
 void tick_off(void);
 
-/* Does anybody sample? Any context. */
+/* Does anybody sample, or may a tick still be made? Any context. */
 bool tick_is_on(void);
 
 /* What a timer's sigev_value must be, for thread tid in engine run `run`. */
