@@ -28,6 +28,7 @@ from harness import ROOT, Running, compile_program, cprof_command, http, link_fl
 HOSTS = ROOT / "tests" / "host"
 HANG_S = 60.0
 HZ = "1000"
+TIMER_CLOCK = (("CPROF_CPU_CLOCK", "timer"),)
 
 
 class Door(Enum):

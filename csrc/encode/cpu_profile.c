@@ -54,7 +54,8 @@ static enum status add_clock_comments(struct model *m, const struct cpu_stats *s
     char text[256];
     enum status status = STATUS_OK;
     if (stats->threads_perf) {
-        snprintf(text, sizeof text, "cprof: perf clock, at random periods, on %" PRIu32 " %s; time in the kernel: <kernel>",
+        snprintf(text, sizeof text,
+                 "cprof: perf clock, at random periods, on %" PRIu32 " %s; time in the kernel: <kernel>",
                  stats->threads_perf, stats->threads_perf == 1 ? "thread" : "threads");
         status = model_add_comment(m, text);
     }

@@ -1,6 +1,6 @@
 #include "sampler/perfclock.h"
 
-#include "base/any/random.h"
+#include "sampler/periods.h"
 #include "sig/events.h"
 
 #include <errno.h>
@@ -11,16 +11,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* The kernel's own least for such an event. */
-#define PERIOD_MIN_NS 10000
-
-/* How long a period is kept, on average. Longer costs less (the engine wakes for each), shorter leaves less to chance. */
-#define BATCH_NS 25000000
-
-/* From half to one and a half times the mean down to here; below less, to 5 %: a cycle then spans many ticks anyway,
- * and a rate that changed by much from one cycle to the next would itself be noise. */
-#define WIDE_NS 1000000
 
 /* A host that gets signals by descriptor itself most probably has low numbers. */
 #define FIRST_OF_LIMIT(limit) ((limit) / 2)
@@ -96,12 +86,6 @@ static bool send_to(int fd, int32_t tid)
     return fcntl(fd, F_SETOWN_EX, &owner) == 0 && fcntl(fd, F_SETSIG, SIGPROF) == 0 && fcntl(fd, F_SETFL, O_ASYNC) == 0;
 }
 
-static uint32_t first_period(uint32_t nominal_ns, uint64_t *random)
-{
-    uint32_t period = (uint32_t)random_upto(random, nominal_ns);
-    return period > PERIOD_MIN_NS ? period : PERIOD_MIN_NS;
-}
-
 static void open_books(int fd, uint32_t nominal_ns, uint32_t drawn_ns, int64_t count)
 {
     struct event *e = &events[fd];
@@ -118,7 +102,7 @@ static void open_books(int fd, uint32_t nominal_ns, uint32_t drawn_ns, int64_t c
 
 int perfclock_open(int32_t tid, int64_t cpu_ns, uint32_t period_ns, uint64_t *random)
 {
-    uint32_t drawn = first_period(period_ns, random);
+    uint32_t drawn = periods_first(period_ns, random);
     int fd = usable ? open_event(tid, drawn) : -1;
     if (fd >= 0)
         fd = move_up(fd);
@@ -180,21 +164,6 @@ void perfclock_close(int fd)
     close_event(fd);
 }
 
-static uint32_t draw(double mean_ns, uint32_t nominal_ns, uint64_t *random)
-{
-    double spread = nominal_ns >= WIDE_NS ? 0.5 : 0.05 + 0.45 * (double)nominal_ns / WIDE_NS;
-    double part = (double)random_upto(random, UINT32_MAX) / UINT32_MAX;
-    double drawn = mean_ns * (1 - spread + 2 * spread * part);
-    return drawn > PERIOD_MIN_NS ? (uint32_t)drawn : PERIOD_MIN_NS;
-}
-
-/* What the next period is to be on average, so that those of about n ticks make good what is owed. */
-static double wanted_ns(const struct event *e, int64_t owed_ns, uint32_t n)
-{
-    double nominal = e->nominal_ns, mean = nominal - (double)owed_ns / (n + 1);
-    return mean < 0.6 * nominal ? 0.6 * nominal : mean > 1.6 * nominal ? 1.6 * nominal : mean;
-}
-
 static void start_period(int fd, uint32_t drawn_ns, int64_t count)
 {
     uint64_t value = drawn_ns;
@@ -204,7 +173,6 @@ static void start_period(int fd, uint32_t drawn_ns, int64_t count)
     ioctl(fd, PERF_EVENT_IOC_PERIOD, &value);
 }
 
-/* Just behind a tick: on average half a period more is stood for than was used. */
 static void draw_next(int fd, uint64_t *random)
 {
     struct event *e = &events[fd];
@@ -213,12 +181,11 @@ static void draw_next(int fd, uint64_t *random)
     tell_kernel(fd, count);
     e->kernel_ns = e->told_ns;
     int64_t ticks = (int64_t)(uint32_t)(atomic_load(&c->kept) - e->kept_zero);
-    int64_t owed = count - e->zero_ns - e->kernel_ns - ticks * e->nominal_ns + e->nominal_ns / 2;
-    uint32_t n = 1 + BATCH_NS / e->nominal_ns;
-    uint32_t drawn = draw(wanted_ns(e, owed, n), e->nominal_ns, random);
+    int64_t owed = count - e->zero_ns - e->kernel_ns - ticks * e->nominal_ns;
+    uint32_t drawn = periods_next(e->nominal_ns, owed, random);
     atomic_store(&c->first, false);
     start_period(fd, drawn, count);
-    atomic_store(&c->left, (uint32_t)random_upto(random, (uint64_t)2 * n));
+    atomic_store(&c->left, periods_ticks(e->nominal_ns, random));
 }
 
 void perfclock_answer(uint64_t *random)
@@ -233,7 +200,7 @@ void perfclock_answer(uint64_t *random)
 
 void perfclock_set_period(int fd, uint32_t period_ns, uint64_t *random)
 {
-    uint32_t drawn = first_period(period_ns, random);
+    uint32_t drawn = periods_first(period_ns, random);
     int64_t count = count_of(fd);
     tell_kernel(fd, count);
     open_books(fd, period_ns, drawn, count);

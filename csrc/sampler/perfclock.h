@@ -3,13 +3,9 @@
  * SIGPROF to it each time a period of it has passed in user mode. It ticks at any rate, not just at the kernel's own
  * tick, and its periods are random, so that nothing a program does over and over stays in step with it.
  *
- * The law. An event keeps one period for 1 to 2 n ticks, n those of 25 ms; then the next is drawn, from half to one and
- * a half times what is wanted, at a tick: the handler wakes the engine, which has the descriptors (sig/events). At
- * another moment the kernel would throw away the period under way, and a program that sleeps in step with that would be
- * seen only in part. What is wanted is the nominal period, less or more what the thread has used beyond its ticks or
- * they beyond it: so every tick stands for one nominal period, and totals stay right to a few ticks. As nothing of it
- * depends on the program, all of its CPU time is as likely to be hit. The first tick of a thread comes uniformly within
- * one period: those that use less than one have their share.
+ * A new period is drawn at a tick (sampler/periods says which): the handler wakes the engine, which has the descriptors
+ * (sig/events). At another moment the kernel would throw away the period under way, and a program that sleeps in step
+ * with that would be seen only in part.
  *
  * exclude_kernel always: an event that may tick in the kernel sends its signal over an exec into the next program. A
  * tick that was due there shows in the event's count only, and is CPU time in the kernel.
@@ -39,7 +35,8 @@ bool perfclock_lives(int fd, int64_t cpu_ns);
 /* New periods for those that want one. */
 void perfclock_answer(uint64_t *random);
 
-/* CPU time in the kernel that all events have seen until they were last looked at: perfclock_look, an answer, the end. */
+/* CPU time in the kernel that all events have seen until they were last looked at: perfclock_look, an answer, the end.
+ */
 void perfclock_look(int fd);
 int64_t perfclock_kernel_ns(void); /* on any thread */
 

@@ -64,16 +64,13 @@ static void start_timer(struct timers *t, const struct timer_slot *slot)
     syscall(SYS_timer_settime, slot->id, 0, &when, NULL);
 }
 
-/* As start_timer, for one that ticks. What is overdue, for the kernel looks at its own tick only, comes at once. */
+/* For a timer that ticks. Where its time is over, and the kernel, which looks at its own tick only, has not seen it
+ * yet, nothing of that may be lost. */
 static void begin_anew(struct timers *t, const struct timer_slot *slot)
 {
-    struct itimerspec left, overdue = {.it_interval = from_ns(t->period_ns), .it_value = from_ns(1)};
-    struct itimerspec when = {
-        .it_interval = from_ns(t->period_ns),
-        .it_value = from_ns((int64_t)random_upto(&t->random, t->period_ns)),
-    };
-    if (syscall(SYS_timer_settime, slot->id, 0, &when, &left) == 0 && !left.it_value.tv_sec && left.it_value.tv_nsec <= 1)
-        syscall(SYS_timer_settime, slot->id, 0, &overdue, NULL);
+    struct itimerspec left;
+    if (syscall(SYS_timer_gettime, slot->id, &left) == 0 && (left.it_value.tv_sec || left.it_value.tv_nsec > 1))
+        start_timer(t, slot);
 }
 
 /* Not started yet. */

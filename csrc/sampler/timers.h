@@ -1,6 +1,6 @@
 /*
- * The host's threads, each with a clock that ticks while it uses CPU, so that a tick never cuts short a blocking call: a
- * perf event (sampler/perfclock) where one can be had, else a POSIX timer on the thread's CPU clock, delivered to it.
+ * The host's threads, each with a clock that ticks while it uses CPU, so that a tick never cuts short a blocking call:
+ * a perf event (sampler/perfclock) where one can be had, else a POSIX timer on the thread's CPU clock, delivered to it.
  *
  * The kernel checks these timers at its own tick (CONFIG_HZ): above that rate distinct signals do not come
  * faster, and si_overrun carries the missed periods. What a program does in step with that tick they show wrongly,
@@ -50,7 +50,7 @@ struct timers {
     uint32_t leaving;          /* those that wait */
     bool no_events;            /* timers only */
     uint32_t scans;
-    size_t cursor;         /* where the next scan goes on looking after known threads */
+    size_t cursor; /* where the next scan goes on looking after known threads */
     size_t events_cursor;
     uint64_t queue_room;   /* timers that may still be made in this scan */
     int64_t unseen_cpu_ns; /* CPU that threads had used when they were found, those of the first scan apart */

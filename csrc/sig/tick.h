@@ -2,9 +2,9 @@
  * The SIGPROF handler and its switch. The handler walks and appends to the ring, nothing else.
  *
  * A tick is ours if it comes from a timer and carries our tag, or from the descriptor of a perf event of ours
- * (sig/events); any other SIGPROF is handed to whoever had the signal before, as if we were not there. Once installed the handler stays for
- * the life of the process: a tick may be pending when its timer is deleted, and the default action of
- * SIGPROF kills.
+ * (sig/events); any other SIGPROF is handed to whoever had the signal before, as if we were not there. Once installed
+ * the handler stays for the life of the process: a tick may be pending when its timer is deleted, and the default
+ * action of SIGPROF kills.
  */
 #ifndef CPROF_SIG_TICK_H
 #define CPROF_SIG_TICK_H

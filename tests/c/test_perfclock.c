@@ -1,0 +1,184 @@
+/*
+ * The perf clock by itself: it ticks at the rate asked, what it misses was in the kernel, its descriptors are nobody
+ * else's, and no signal of it that comes late reaches a handler of the host's, whose default kills.
+ */
+#include "base/any/counters.h"
+#include "base/lock.h"
+#include "base/thread.h"
+#include "check.h"
+#include "sampler/perfclock.h"
+#include "sig/events.h"
+#include "sig/tick.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static _Atomic uint32_t wake;
+static _Atomic int asked = -1, answered, fd = -1; /* what the thread that has the descriptors is to do, and has done */
+static _Atomic int64_t kernel_ns;
+static uint32_t period_ns;
+static pid_t host_tid;
+
+enum { OPEN, LOOK, CLOSE, END };
+
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static void do_one(int what, uint64_t *random)
+{
+    if (what == OPEN)
+        fd = perfclock_open(host_tid, 0, period_ns, random);
+    if (what == LOOK)
+        perfclock_look(fd);
+    if (what == CLOSE)
+        perfclock_close(fd);
+    kernel_ns = perfclock_kernel_ns();
+}
+
+static void *engine(void *arg)
+{
+    uint64_t random = 7;
+    perfclock_begin(thread_own_descriptors(), &wake);
+    while (asked != END) {
+        uint32_t seen = wake;
+        perfclock_answer(&random);
+        if (asked >= 0) {
+            do_one(asked, &random);
+            asked = -1;
+            answered++;
+        }
+        lock_wait_word(&wake, seen, -1);
+    }
+    return arg;
+}
+
+static void wake_engine(void)
+{
+    wake++;
+    lock_wake_word(&wake);
+}
+
+static void tell(int what)
+{
+    int before = answered;
+    asked = what;
+    wake_engine();
+    while (answered == before)
+        usleep(100);
+}
+
+static void work(int64_t ns)
+{
+    int64_t end = cpu_ns() + ns;
+    while (cpu_ns() < end)
+        for (volatile int i = 0; i < 50000; i++)
+            ;
+}
+
+static void ticks_add_up(uint32_t hz)
+{
+    period_ns = 1000000000 / hz;
+    tell(OPEN);
+    CHECK(fd >= 0);
+    int64_t begin = cpu_ns(), kernel = kernel_ns;
+    uint32_t kept = event_cells[fd].kept;
+    work(600000000);
+    tell(LOOK);
+    double used = (double)(cpu_ns() - begin) / 1e9 * hz, seen = event_cells[fd].kept - kept;
+    double inside = (double)(kernel_ns - kernel) / 1e9 * hz;
+    printf("%u Hz: %.0f ticks and %.0f in the kernel for %.0f\n", hz, seen, inside, used);
+    /* A period that is not drawn anew for a while, since the engine waits for a CPU, goes on at its own rate. */
+    CHECK(seen + inside > 0.85 * used - 3 && seen + inside < 1.15 * used + 3);
+    CHECK(seen > 0.6 * used);
+    tell(CLOSE);
+    CHECK_INT(events_open, 0);
+}
+
+static void descriptors_are_not_the_hosts(void)
+{
+    period_ns = 1000000;
+    tell(OPEN);
+    CHECK(fcntl(fd, F_GETFD) == -1 && errno == EBADF);
+    tell(CLOSE);
+}
+
+static volatile sig_atomic_t host_got;
+
+static void on_host(int sig)
+{
+    (void)sig;
+    host_got++;
+}
+
+static void send_as_if_from(int descriptor)
+{
+    siginfo_t info = {.si_signo = SIGPROF, .si_code = POLL_IN};
+    info.si_fd = descriptor;
+    CHECK(syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGPROF, &info) == 0);
+}
+
+static void late_signals_are_ours_and_others_the_hosts(void)
+{
+    uint64_t late = counter_read(COUNTER_TICK_LATE);
+    host_got = 0;
+    send_as_if_from(fd);
+    CHECK_INT(host_got, 0);
+    CHECK_INT(counter_read(COUNTER_TICK_LATE) - late, 1);
+    send_as_if_from(3);
+    send_as_if_from(EVENTS_MAX + 1);
+    CHECK_INT(host_got, 2);
+}
+
+static void without_room_there_is_none(void)
+{
+    struct rlimit before, none;
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = before;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+    tell(OPEN);
+    CHECK_INT(fd, -1);
+    setrlimit(RLIMIT_NOFILE, &before);
+    tell(OPEN); /* and not refused for good */
+    CHECK(fd >= 0);
+    tell(CLOSE);
+}
+
+int main(void)
+{
+    struct sigaction own = {.sa_handler = on_host};
+    pthread_t thread;
+    sigaction(SIGPROF, &own, NULL);
+    CHECK(tick_install());
+    host_tid = gettid();
+    pthread_create(&thread, NULL, engine, NULL);
+    period_ns = 1000000;
+    tell(OPEN);
+    if (fd < 0) {
+        puts("skipped: perf events are not allowed here");
+        return 0;
+    }
+    tell(CLOSE);
+    static struct ring ring;
+    CHECK(ring_init(&ring, 64)); /* fills up: what comes counts all the same */
+    tick_on(&ring, 1, 1000000);
+    ticks_add_up(100);
+    ticks_add_up(1000);
+    ticks_add_up(10000);
+    descriptors_are_not_the_hosts();
+    late_signals_are_ours_and_others_the_hosts();
+    without_room_there_is_none();
+    asked = END;
+    wake_engine();
+    pthread_join(thread, NULL);
+    return check_done();
+}
