@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 from statistics import fmean
 
@@ -33,7 +34,7 @@ class Seen:
     @property
     def error(self) -> float:
         """Standard error of a share in so many independent samples."""
-        return (self.truth * (1 - self.truth) / self.ticks) ** 0.5
+        return sqrt(self.truth * (1 - self.truth) / self.ticks)
 
     @property
     def sigmas(self) -> float:
@@ -81,7 +82,7 @@ def test_fifty_runs_are_right_on_average(cycle_ms: int, hz: int, look: Look) -> 
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(lambda _: look(cycle_ms, hz, 20.0), range(RUNS)))
     off = fmean(run.share - run.truth for run in runs)
-    error = (sum(run.error**2 for run in runs)) ** 0.5 / RUNS
+    error = sqrt(sum(run.error**2 for run in runs)) / RUNS
     print(f"{cycle_ms} ms at {hz} Hz: off by {off:+.4f} +- {error:.4f} (one standard error)")
     assert abs(off) <= max(0.003, 3 * error), runs
     assert sum(run.sigmas > 3 for run in runs) <= RUNS // 25, runs

@@ -21,13 +21,12 @@
 struct event {
     int32_t tid;
     uint32_t nominal_ns, drawn_ns;
-    int64_t cpu_before_ns; /* what the thread had used when it was opened */
-    int64_t zero_ns;       /* the count when its books were opened, */
-    uint32_t kept_zero;    /* and the ticks that had counted */
-    int64_t kernel_ns;     /* since then, in periods that are over */
-    int64_t begin_ns;      /* the count when the period in force began, */
-    uint32_t came_begin;   /* and the signals that had come */
-    int64_t told_ns;       /* of the kernel's time: already in the sum */
+    uint32_t kept_zero;        /* ticks that had counted when the books were opened */
+    uint32_t came_begin;       /* signals that had come when the period in force began */
+    int64_t zero_ns, begin_ns; /* the count, then */
+    int64_t kernel_ns;         /* since the books were opened, in periods that are over */
+    int64_t told_ns;           /* of the kernel's time: already in the sum */
+    int64_t cpu_before_ns;     /* what the thread had used when it was opened */
 };
 
 static struct event events[EVENTS_MAX];
