@@ -36,8 +36,9 @@ void vitals_read(struct vitals *out)
 {
     *out = (struct vitals){.version = library_version, .names_taken = taken_function()};
     cpu_stats(&out->cpu);
-    if (out->cpu.sampled_cpu_ns >= LEAST_SAMPLED_NS)
-        out->cpu_hz_achieved = (double)out->cpu.samples * 1e9 / (double)out->cpu.sampled_cpu_ns;
+    int64_t sampled_ns = out->cpu.sampled_cpu_ns - out->cpu.kernel_cpu_ns;
+    if (sampled_ns >= LEAST_SAMPLED_NS)
+        out->cpu_hz_achieved = (double)out->cpu.samples * 1e9 / (double)sampled_ns;
     out->memory_bytes = out->cpu.bytes;
     out->calls_preloaded = !got_is_used();
     out->calls_redirected = got_count();

@@ -15,9 +15,9 @@ struct vitals {
     const char *version; /* "" before the core is set up */
 
     struct cpu_stats cpu; /* totals since the start of the process, and what is in force now: sampler/cpu.h says more */
-    /* Stacks recorded for each second of CPU that the host used while it was sampled: above the kernel's own tick,
-     * where one stands for several ticks, and where some are lost, it is less than the rate asked. 0 before a tenth of
-     * a second was sampled. */
+    /* Stacks recorded for each second of CPU that the host used while it was sampled (outside of the kernel, where that
+     * is known): above the kernel's own tick, where one stands for several ticks, and where some are lost, it is less
+     * than the rate asked. 0 before a tenth of a second was sampled. */
     double cpu_hz_achieved;
 
     uint32_t threads;      /* the host's */

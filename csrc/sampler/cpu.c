@@ -554,6 +554,7 @@ void cpu_stats(struct cpu_stats *out)
     out->set_hz = default_hz;
     out->sampled_cpu_ns += armed ? cpu_host_ns() - armed_host_ns : 0;
     out->uncovered_cpu_ns += armed ? timers.unseen_cpu_ns : 0;
+    out->kernel_cpu_ns = perfclock_kernel_ns();
     out->bytes = slab_held_bytes() + modules_bytes() + (ring_ready ? (ring.mask + 1) * sizeof(struct ring_slot) : 0);
     out->stolen = stolen;
     lock_drop(&cpu_lock);
