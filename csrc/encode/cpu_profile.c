@@ -19,11 +19,19 @@ static int64_t gap_ticks(const struct cpu_stats *stats, int64_t known, int64_t p
     return chance || gap * 50 < used ? 0 : gap;
 }
 
+/* An event counts some microseconds of each switch of threads, and of waiting for the machine, that are in no thread's
+ * CPU time: no more than that has room for. */
+static int64_t kernel_ticks(const struct cpu_stats *stats, int64_t known, int64_t period)
+{
+    int64_t counted = (stats->kernel_cpu_ns + period / 2) / period, room = stats->process_cpu_ns / period - known;
+    return room < 0 ? 0 : counted < room ? counted : room;
+}
+
 /* Losses as samples, and the kernel's time, so that totals stay right and nobody has to read a comment to see them. */
 static enum status add_losses(struct model *m, const struct cpu_stats *stats)
 {
     int64_t ring = (int64_t)stats->lost_ring_full, unseen = stats->uncovered_cpu_ns / m->period;
-    int64_t kernel = (stats->kernel_cpu_ns + m->period / 2) / m->period;
+    int64_t kernel = kernel_ticks(stats, (int64_t)stats->ticks + ring + unseen, m->period);
     const struct {
         const char *frame;
         int64_t ticks;
