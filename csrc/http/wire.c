@@ -189,7 +189,8 @@ void wire_gone(struct exchange *ex)
     ex->peer->exchange = NULL;
     ex->peer = NULL;
     ex->due_ns = 0;
-    if (!ex->working)
+    /* Who asks and leaves, again and again, must not keep the worker from everybody else. */
+    if (!ex->working || work_withdraw(&ex->work))
         exchange_free(ex);
 }
 
