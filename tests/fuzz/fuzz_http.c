@@ -123,6 +123,17 @@ enum status work_submit(struct work *job, struct reason *why)
     return STATUS_OK;
 }
 
+bool work_withdraw(struct work *job)
+{
+    struct work **at = &jobs;
+    while (*at && *at != job)
+        at = &(*at)->next;
+    bool found = *at != NULL;
+    if (found)
+        *at = job->next;
+    return found;
+}
+
 void work_collect(void)
 {
     while (jobs) {
