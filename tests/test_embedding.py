@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import socket
 import urllib.parse
 from pathlib import Path
@@ -97,6 +98,26 @@ def test_a_page_that_hangs_holds_up_nobody(pages: Running) -> None:
 
     eventually(back, "the slow page to return")
     assert pages.stop() == 0
+
+
+def test_pages_that_hang_are_so_many_threads_at_most(pages: Running) -> None:
+    """Whoever reloads a page that hangs would have the program start thread after thread."""
+
+    def calls() -> int:
+        n = 0
+        for task in Path(f"/proc/{pages.pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # one has just ended
+                n += (task / "comm").read_text() == "cprof-call\n"
+        return n
+
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(pages.get, ["/slow"] * 40))
+    assert {answer.status for answer in answers} == {503}
+    eventually(lambda: calls() >= 32, "the calls to begin")
+    assert calls() == 32
+    assert pages.get("/hello").status == 503
+    tell(pages, "let")
+    eventually(lambda: pages.get("/hello").status == 200, "room for a call")
 
 
 def test_a_client_may_leave_while_its_page_is_made(build: Build, start: Start) -> None:
