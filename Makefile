@@ -105,7 +105,8 @@ C_FILES = $(shell git ls-files -co --exclude-standard 'csrc/*.[ch]' 'tests/*.[ch
 lint: build .venv/.test ## clang-format, clang-tidy, ruff, mypy --strict
 	@.ci/install test
 	@clang-format-14 --dry-run --Werror $(C_FILES)
-	@clang-tidy-14 --quiet $(CORE_SRC) $(wildcard csrc/door/*.c) -- -std=gnu11 $(CPPFLAGS_ALL)
+	@printf '%s\n' $(CORE_SRC) $(wildcard csrc/door/*.c) | \
+	    xargs -P $(shell nproc) -n 6 sh -c 'clang-tidy-14 --quiet "$$@" -- -std=gnu11 $(CPPFLAGS_ALL)' tidy
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
@@ -188,10 +189,13 @@ print-core-libs:
 	@echo $(CORE_LIBS)
 
 ctest-build: $(CTESTS:%=$(BUILD)/ctest/%) $(FUZZERS:%=$(BUILD)/ctest/fuzz_%)
+# The fuzzers beside the tests: they have no sense of time.
 ctest: ctest-build
-	@failed=""; for t in $(CTESTS); do echo "== $$t"; timeout 300 $(BUILD)/ctest/$$t || failed="$$failed $$t"; done; \
-	for f in $(FUZZERS); do echo "== fuzz_$$f"; \
+	@( failed=""; for f in $(FUZZERS); do echo "== fuzz_$$f"; \
 	timeout 300 $(BUILD)/ctest/fuzz_$$f -runs=20000 -seed=1 tests/fuzz/corpus/$$f || failed="$$failed fuzz_$$f"; done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; } ) > $(BUILD)/fuzzers.log 2>&1 & fuzzers=$$!; \
+	failed=""; for t in $(CTESTS); do echo "== $$t"; timeout 300 $(BUILD)/ctest/$$t || failed="$$failed $$t"; done; \
+	wait $$fuzzers || failed="$$failed fuzzers"; cat $(BUILD)/fuzzers.log; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 # --- .venv --------------------------------------------------------------------------------------------------------

