@@ -138,7 +138,7 @@ static void judge(const char *what)
         for (int k = 0; k < 16 && (bad[i].ours[k] || bad[i].theirs[k]); k++)
             printf("    %#lx %#lx\n", bad[i].ours[k], bad[i].theirs[k]);
     }
-    /* libunwind itself errs now and then in a prologue; more than one in a thousand would be us. */
+    /* libunwind itself errs now and then in a prologue; more than two in a thousand would be us. */
     CHECK(same >= samples - samples / 500);
     CHECK(complete >= samples - samples / 1000);
     samples = same = complete = n_bad = 0;
