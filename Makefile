@@ -189,13 +189,10 @@ print-core-libs:
 	@echo $(CORE_LIBS)
 
 ctest-build: $(CTESTS:%=$(BUILD)/ctest/%) $(FUZZERS:%=$(BUILD)/ctest/fuzz_%)
-# The fuzzers beside the tests: they have no sense of time.
 ctest: ctest-build
-	@( failed=""; for f in $(FUZZERS); do echo "== fuzz_$$f"; \
+	@failed=""; for t in $(CTESTS); do echo "== $$t"; timeout 300 $(BUILD)/ctest/$$t || failed="$$failed $$t"; done; \
+	for f in $(FUZZERS); do echo "== fuzz_$$f"; \
 	timeout 300 $(BUILD)/ctest/fuzz_$$f -runs=20000 -seed=1 tests/fuzz/corpus/$$f || failed="$$failed fuzz_$$f"; done; \
-	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; } ) > $(BUILD)/fuzzers.log 2>&1 & fuzzers=$$!; \
-	failed=""; for t in $(CTESTS); do echo "== $$t"; timeout 300 $(BUILD)/ctest/$$t || failed="$$failed $$t"; done; \
-	wait $$fuzzers || failed="$$failed fuzzers"; cat $(BUILD)/fuzzers.log; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 # --- .venv --------------------------------------------------------------------------------------------------------
