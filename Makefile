@@ -105,7 +105,8 @@ C_FILES = $(shell git ls-files -co --exclude-standard 'csrc/*.[ch]' 'tests/*.[ch
 lint: build .venv/.test ## clang-format, clang-tidy, ruff, mypy --strict
 	@.ci/install test
 	@clang-format-14 --dry-run --Werror $(C_FILES)
-	@clang-tidy-14 --quiet $(CORE_SRC) $(wildcard csrc/door/*.c) -- -std=gnu11 $(CPPFLAGS_ALL)
+	@printf '%s\n' $(CORE_SRC) $(wildcard csrc/door/*.c) | \
+	    xargs -P $(shell nproc) -n 6 sh -c 'clang-tidy-14 --quiet "$$@" -- -std=gnu11 $(CPPFLAGS_ALL)' tidy
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy

@@ -88,7 +88,9 @@ class BuildCore(build_ext):
     def run(self) -> None:
         require_system()
         if subprocess.run(
-            ["make", "-s", "core", f"BUILD={BUILD}"], cwd=ROOT, check=False
+            ["make", "-s", f"-j{os.cpu_count() or 1}", "core", f"BUILD={BUILD}"],
+            cwd=ROOT,
+            check=False,
         ).returncode:
             raise SystemExit("cprof: building the C core failed; `make core` shows it again")
         super().run()

@@ -130,10 +130,17 @@ class Browser:
             except Refused:
                 return None
 
-        eventually(look, f"the page: {expression}")
+        try:
+            eventually(look, f"the page: {expression}")
+        except AssertionError as error:
+            shows = self.ask("`${location}: ${document.body?.innerText.slice(0, 500)}`")
+            raise AssertionError(f"{error}; {shows}; {self.complaints}") from None
 
     def click(self, selector: str) -> None:
-        """In the middle of an element."""
+        """In the middle of an element, once it is where it stays: a page whose style has not come
+        yet moves, and what is clicked before its first picture is dropped."""
+        self.until("document.readyState === 'complete'")
+        self.ask("new Promise(f => requestAnimationFrame(() => requestAnimationFrame(() => f())))")
         at = self.ask(
             f"(e => {{ e.scrollIntoView({{block: 'center'}}); const r = e.getBoundingClientRect();"
             f" return [r.left + r.width / 2, r.top + r.height / 2]; }})"

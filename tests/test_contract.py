@@ -195,7 +195,7 @@ ROWS = [
     # seconds on a named profile: a positive integer, and no debug
     *(
         error(f"heap?seconds={value}", 400, BAD_SECONDS)
-        for value in ("0", "-1", "abc", "0.5", "1s", "+", "0x1", "1_0", "%201", "9" * 20)
+        for value in ("0", "-1", "abc", "0.5", "1.5", "1s", "+", "0x1", "1_0", "%201", "9" * 20)
     ),
     named("heap?seconds=", "heap"),
     error("heap?seconds=1&debug=1", 400, BOTH),
@@ -329,7 +329,7 @@ def test_threads_are_counted_and_ours_are_not(door: Running) -> None:
 def test_strange_seconds_of_a_cpu_profile_are_thirty(door: Running) -> None:
     """They are still under way when one of a second is done, and end with their clients."""
     connections = []
-    for value in ("0", "-5", "0.5", "abc", "9" * 20):
+    for value in ("0", "-5", "0.5", "1.5", "abc", "9" * 20):
         connections.append(connect(door))
         connections[-1].request("GET", f"{P}profile?seconds={value}")
     assert ask(door, P + "profile?seconds=1").status == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import socket
 import urllib.parse
 from pathlib import Path
@@ -99,6 +100,46 @@ def test_a_page_that_hangs_holds_up_nobody(pages: Running) -> None:
     assert pages.stop() == 0
 
 
+def test_pages_that_hang_are_so_many_threads_at_most(pages: Running) -> None:
+    """Whoever reloads a page that hangs would have the program start thread after thread."""
+
+    def calls() -> int:
+        n = 0
+        for task in Path(f"/proc/{pages.pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # one has just ended
+                n += (task / "comm").read_text() == "cprof-call\n"
+        return n
+
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(pages.get, ["/slow"] * 40))
+    assert {answer.status for answer in answers} == {503}
+    eventually(lambda: calls() >= 32, "the calls to begin")
+    assert calls() == 32
+    assert pages.get("/hello").status == 503
+    tell(pages, "let")
+    eventually(lambda: pages.get("/hello").status == 200, "room for a call")
+
+
+def test_a_client_may_leave_while_its_page_is_made(build: Build, start: Start) -> None:
+    """The answer belonged to nobody any more, and its memory to others."""
+    target = start(build("pages.c"), env={"MALLOC_PERTURB_": "85"})
+    at = urllib.parse.urlsplit(target.url())
+    assert at.hostname
+    with socket.create_connection((at.hostname, at.port or 0)) as s:
+        s.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert target.get("/debug/pprof/").status == 200
+    assert target.get("/debug/pprof/").status == 200  # after which the server knows
+    tell(target, "let")
+
+    def back() -> bool:
+        tell(target, "went")
+        return "went 1" in target.stdout()
+
+    eventually(back, "the slow page to return")
+    assert target.get("/hello").body == b"exact GET /hello "
+    assert target.stop() == 0
+
+
 def test_pages_come_and_go(pages: Running) -> None:
     tell(pages, "remove /hello")
     assert pages.line("removed ") == "0"
@@ -154,6 +195,15 @@ def test_our_pages_need_little_of_the_callers_stack(hard: Running) -> None:
     for target in ("vars", "metrics"):
         tell(hard, f"small /debug/{target}")
     eventually(lambda: hard.stdout().count("small 200") == 7, "seven answers")
+
+
+def test_a_window_ends_when_the_client_has_left(hard: Running) -> None:
+    """The program's thread would be kept for as long as somebody gone had asked for."""
+    for target in ("profile?seconds=600", "heap?seconds=600", "trace?seconds=600"):
+        tell(hard, f"leave /debug/pprof/{target}")
+    eventually(lambda: hard.stdout().count("left ") == 3, "three answers")
+    assert hard.stdout().count("left 1 2") == 3
+    assert hard.get("/debug/pprof/profile?seconds=1").status == 200
 
 
 @pytest.fixture(scope="module")

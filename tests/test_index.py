@@ -77,7 +77,7 @@ def test_what_go_has_is_there_to_the_letter(target: Running) -> None:
     assert counts["profile"] == counts["cmdline"] == 0
     assert counts["goroutine"] >= 2
     drawn = re.findall(r"<li><a href='ui/\?p=(.*?)'>", page)
-    assert set(drawn) == counts.keys() - {"cmdline", "symbol"}
+    assert set(drawn) == counts.keys() - {"cmdline", "symbol", "trace"}
     assert '<a href="goroutine?debug=2">full goroutine stack dump</a>' in page
     described = dict(re.findall(r"<li><b>(.*?):</b> (.*?)</li>", page))
     assert described.keys() == counts.keys()

@@ -78,6 +78,9 @@ def address_of(target: Running) -> tuple[str, int]:
     return str(parts.hostname), int(parts.port or 0)
 
 
+REQUEST_LIMIT_S = 60  # how long the server waits for the rest of a request (docs/server.md)
+
+
 def dial(target: Running) -> socket.socket:
     return socket.create_connection(address_of(target), timeout=60)
 
@@ -208,6 +211,27 @@ def test_connections_that_were_dropped_leave_nothing_behind(build: Build, start:
     assert_nothing_left(target.pid, before)
 
 
+def test_differences_that_nobody_waits_for_leave_nothing_behind(build: Build, start: Start) -> None:
+    """Each has its earlier snapshot, a page or two."""
+    target = start(build("units.c"), env={"CPROF_HTTP": "127.0.0.1:0"})
+
+    def ask_and_leave() -> None:
+        held = [dial(target) for _ in range(200)]
+        for s in held:
+            s.sendall(b"GET /debug/pprof/threadcreate?seconds=600&symbolize=0" + HEAD)
+        assert http(target.url() + INDEX + "heap?symbolize=0").status == 200  # behind all of them
+        for s in held:
+            s.close()
+        assert http(target.url() + INDEX).status == 200  # after which the server knows
+
+    for _ in range(2):
+        ask_and_leave()
+    before = holds_when_calm(target.pid)
+    for _ in range(10):
+        ask_and_leave()
+    assert_nothing_left(target.pid, before)
+
+
 def test_a_client_that_holds_all_connections_locks_nobody_out(build: Build, start: Start) -> None:
     target = start(build("units.c"), env={"CPROF_HTTP": "127.0.0.1:0"})
     target.url()
@@ -215,8 +239,10 @@ def test_a_client_that_holds_all_connections_locks_nobody_out(build: Build, star
     for i, s in enumerate(held):
         with suppress(ConnectionError):
             s.sendall(GET[: i % 40])
+    begun = time.monotonic()
     for _ in range(20):
         assert http(target.url() + INDEX).status == 200
+    assert time.monotonic() - begun < REQUEST_LIMIT_S / 2, "they were only waited for to time out"
     for s in held:
         s.close()
 

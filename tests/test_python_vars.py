@@ -541,6 +541,23 @@ def test_the_program_ends_as_ever_while_it_is_being_asked(what: str, python: Pyt
 # ---- the collector ----
 
 
+def test_nothing_is_called_once_the_program_ends(python: Python) -> None:
+    """What is left then of the program is not what its functions were written for."""
+    early = """
+        import atexit
+        atexit.register(lambda: print("late", vars()["f"], flush=True))
+    """
+    target = python(
+        textwrap.dedent(early)
+        + served("""
+        cprof.publish("f", lambda: 1)
+        print("before", vars()["f"], flush=True)
+    """)
+    )
+    assert target.wait() == 0
+    assert target.stdout() == "before 1\nlate None\n"
+
+
 def test_memstats_tells_of_collections(python: Python) -> None:
     passes(python(served("""
         import cprof._errors

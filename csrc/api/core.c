@@ -15,6 +15,7 @@
 #include "api/serve_options.h"
 #include "api/vars_table.h"
 #include "base/definition.h"
+#include "base/thread.h"
 #include "encode/vitals.h"
 #include "hook/got.h"
 #include "hook/hooks.h"
@@ -170,7 +171,7 @@ static void bytes_free(void *bytes)
 static int profile_new(const char *name, struct cprof_profile **out)
 {
     struct reason why = {0};
-    if (custom_is_quiet()) /* not even what enter() asks */
+    if (thread_is_forbidden()) /* not even what enter() asks */
         return last_error_keep(profiles_new(name, out, &why), &why);
     int state = enter();
     return leave(state, profiles_new(name, out, &why), &why);
@@ -184,7 +185,7 @@ static struct cprof_profile *profile_lookup(const char *name)
 static int profile_add(struct cprof_profile *p, const void *value, int skip, const struct here *from)
 {
     struct reason why = {0};
-    if (custom_is_quiet())
+    if (thread_is_forbidden())
         return last_error_keep(profiles_add(p, value, skip, from, &why), &why);
     int state = enter();
     return leave(state, profiles_add(p, value, skip, from, &why), &why);
@@ -192,7 +193,7 @@ static int profile_add(struct cprof_profile *p, const void *value, int skip, con
 
 static int profile_remove(struct cprof_profile *p, const void *value)
 {
-    if (custom_is_quiet())
+    if (thread_is_forbidden())
         return STATUS_OK;
     int state = enter();
     profiles_remove(p, value);
@@ -272,7 +273,7 @@ static const char *version(void)
 
 static void go_quiet(void)
 {
-    custom_go_quiet();
+    thread_forbid();
     quiet_go();
 }
 

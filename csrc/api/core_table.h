@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CPROF_CORE_ABI    7u /* raised with every change of this file */
+#define CPROF_CORE_ABI    8u /* raised with every change of this file */
 #define CPROF_CORE_SYMBOL "cprof_core_table"
 #define CPROF_CORE_NAME   "libcprof_core.so"
 

@@ -1,6 +1,5 @@
 #include "api/profiles.h"
 
-#include "base/lock.h"
 #include "base/thread.h"
 #include "encode/named.h"
 #include "http/routes.h"
@@ -27,7 +26,7 @@ enum status profiles_new(const char *name, struct cprof_profile **out, struct re
 {
     struct named taken;
     struct custom *c = NULL;
-    if (custom_is_quiet())
+    if (thread_is_forbidden())
         return status_because(why, STATUS_UNSUPPORTED, "the program has restricted its system calls (seccomp)");
     if (name && (is_route(name) || named_find(name, strlen(name), &taken)))
         return status_because(why, STATUS_INVALID, "pprof: NewProfile name already in use: %s", name);
@@ -78,17 +77,12 @@ struct writing {
     struct buf *out;
     struct reason why;
     enum status status;
-    _Atomic uint32_t done;
 };
 
 static void write_thread(void *arg)
 {
     struct writing *w = arg;
-    thread_own_descriptors();
     w->status = named_write(w->profile, w->debug, NAMING_WITH, w->out, &w->why);
-    /* After the store the caller's stack frame may be gone: the wake is by address only. */
-    atomic_store(&w->done, 1);
-    lock_wake_word(&w->done);
 }
 
 static enum status find_written(const char *kind, struct named *out, struct reason *why)
@@ -108,10 +102,8 @@ enum status profiles_write(const char *kind, int64_t debug, struct buf *out, str
     struct writing w = {.profile = &profile, .debug = debug, .out = out};
     enum status status = find_written(kind, &profile, why);
     if (!status)
-        status = thread_start("cprof-write", write_thread, &w, why);
+        status = thread_run("cprof-write", write_thread, &w, why);
     if (status)
         return status;
-    while (!atomic_load(&w.done))
-        lock_wait_word(&w.done, 0, -1);
     return w.status ? status_because(why, w.status, "%s", w.why.text) : STATUS_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "base/any/mask.h"
 #include "base/atfork.h"
+#include "base/clock.h"
 #include "base/definition.h"
 #include "base/lock.h"
 
@@ -48,13 +49,6 @@ struct start {
     char name[16];
 };
 
-static int64_t thread_cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 static void enter(pid_t tid)
 {
     for (size_t i = 0; i < MAX_OURS; i++) {
@@ -72,7 +66,7 @@ static void remember_leaving(pid_t tid)
 
 static void leave(pid_t tid)
 {
-    atomic_fetch_add(&ended_cpu_ns, thread_cpu_ns());
+    atomic_fetch_add(&ended_cpu_ns, clock_ns(CLOCK_THREAD_CPUTIME_ID));
     remember_leaving(tid);
     atomic_fetch_sub(&n_started, 1);
     for (size_t i = 0; i < MAX_OURS; i++) {
@@ -236,10 +230,45 @@ int64_t thread_ours_cpu_ns(void)
     int64_t sum = atomic_load(&ended_cpu_ns);
     for (size_t i = 0; i < MAX_OURS; i++) {
         pid_t tid = atomic_load(&ours[i]);
-        struct timespec t;
-        /* The kernel's encoding of another thread's CPU clock: see sampler/timers. */
-        if (tid && clock_gettime((clockid_t)((~(unsigned)tid << 3) | 6), &t) == 0)
-            sum += t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+        if (tid)
+            sum += clock_ns(clock_of_thread(tid));
     }
     return sum;
+}
+
+struct errand {
+    void (*run)(void *arg);
+    void *arg;
+    _Atomic uint32_t done;
+};
+
+static void run_errand(void *arg)
+{
+    struct errand *e = arg;
+    thread_own_descriptors();
+    e->run(e->arg);
+    /* After the store the caller's stack frame may be gone: the wake is by address only. */
+    atomic_store(&e->done, 1);
+    lock_wake_word(&e->done);
+}
+
+enum status thread_run(const char *name, void (*run)(void *arg), void *arg, struct reason *why)
+{
+    struct errand e = {.run = run, .arg = arg};
+    enum status status = thread_start(name, run_errand, &e, why);
+    while (!status && !atomic_load(&e.done))
+        lock_wait_word(&e.done, 0, -1);
+    return status;
+}
+
+static _Atomic bool forbidden;
+
+void thread_forbid(void)
+{
+    atomic_store(&forbidden, true);
+}
+
+bool thread_is_forbidden(void)
+{
+    return atomic_load_explicit(&forbidden, memory_order_relaxed);
 }

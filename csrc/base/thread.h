@@ -14,6 +14,13 @@
 /* Starts run(arg) on a new thread called name (at most 15 bytes). Safe in a constructor: does not wait. */
 enum status thread_start(const char *name, void (*run)(void *arg), void *arg, struct reason *why);
 
+/* Has run(arg) done by such a thread, with a descriptor table of its own where that can be had, and waits. */
+enum status thread_run(const char *name, void (*run)(void *arg), void *arg, struct reason *why);
+
+/* The program has restricted its system calls: a new thread may be its death. For good. */
+void thread_forbid(void);
+bool thread_is_forbidden(void);
+
 /* From inside a thread of ours: gives it a descriptor table of its own, empty, which the threads that it starts share.
  * What it opens is then no number of the host's, no child of a fork inherits it, and what the host closes and reuses is
  * none of its. False: that cannot be had (seccomp, or a kernel before 5.9 without /proc), and the table stays shared.

@@ -1,14 +1,12 @@
 #include "encode/functions.h"
 
 #include "base/clock.h"
-#include "base/lock.h"
 #include "encode/expvar.h"
 #include "encode/json.h"
 #include "vars/published.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FIRST_ROOM 512
 /* A function that has been gone for so long is not waited for any more. */
@@ -27,10 +25,8 @@ struct result {
 };
 
 struct functions {
-    _Atomic uint32_t refs;
     size_t n, cap, looked;
     bool failed;
-    _Atomic bool done;
     struct result *at; /* by address of the variable */
 };
 
@@ -90,26 +86,17 @@ struct functions *functions_collect(void)
     struct functions *f = calloc(1, sizeof *f);
     if (!f)
         return NULL;
-    f->refs = 1;
     collect(f, published(), EXPVAR_DEPTH + 1);
     sort(f);
     if (f->failed) {
-        functions_drop(f);
+        functions_free(f);
         return NULL;
     }
     return f;
 }
 
-struct functions *functions_ref(struct functions *f)
+void functions_free(struct functions *f)
 {
-    atomic_fetch_add(&f->refs, 1);
-    return f;
-}
-
-void functions_drop(struct functions *f)
-{
-    if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
-        return;
     for (size_t i = 0; i < f->n; i++) {
         buf_fini(&f->at[i].json);
         var_drop(f->at[i].v);
@@ -146,34 +133,16 @@ static void trim(struct buf *json)
     json->len = (size_t)(c.end - c.at);
 }
 
-/* By the process id: a child of fork starts with nobody in any function. */
-static bool begin(struct var *v, int64_t until_ns)
-{
-    for (uint32_t self = (uint32_t)getpid(), busy;;) {
-        busy = atomic_load(&v->function.busy);
-        if (busy != self && atomic_compare_exchange_strong(&v->function.busy, &busy, self)) {
-            atomic_store(&v->function.since_ns, clock_mono_ns());
-            return true;
-        }
-        int64_t hangs_ns = atomic_load(&v->function.since_ns) + HANGS_NS;
-        int64_t left = (hangs_ns < until_ns ? hangs_ns : until_ns) - clock_mono_ns();
-        if (left <= 0)
-            return false;
-        lock_wait_word(&v->function.busy, busy, left);
-    }
-}
-
 static void call(struct result *r, int64_t until_ns)
 {
-    if (!begin(r->v, until_ns))
+    if (!turn_take(&r->v->function.turn, until_ns, HANGS_NS))
         return;
     if (write_value(r->v, &r->json) && json_is_valid(r->json.data, r->json.len))
         trim(&r->json);
     else
         r->json.len = 0;
     atomic_store_explicit(&r->done, true, memory_order_release);
-    atomic_store(&r->v->function.busy, 0);
-    lock_wake_word(&r->v->function.busy);
+    turn_end(&r->v->function.turn);
 }
 
 void functions_call(struct functions *f, int64_t limit_ns)
@@ -184,12 +153,6 @@ void functions_call(struct functions *f, int64_t limit_ns)
     for (size_t i = 0; i < f->n; i++)
         if (!atomic_load(&f->at[i].done))
             call(&f->at[i], until_ns);
-    atomic_store_explicit(&f->done, true, memory_order_release);
-}
-
-bool functions_done(const struct functions *f)
-{
-    return atomic_load_explicit(&f->done, memory_order_acquire);
 }
 
 const char *functions_result(const struct functions *f, const struct var *v, size_t *n)

@@ -13,19 +13,15 @@
 struct functions;
 struct var;
 
-/* All functions that are published, by themselves or in maps. With one reference; NULL: out of memory. */
+/* All functions that are published, by themselves or in maps. NULL: out of memory. */
 struct functions *functions_collect(void);
 
-struct functions *functions_ref(struct functions *f);
-void functions_drop(struct functions *f);
+void functions_free(struct functions *f);
 
 /* Calls each in turn, and no function twice at once: one that another round is in is waited for when all the others
  * have been called, but not beyond the limit, and not where it seems to hang. What it writes must be one valid JSON
  * value, or it is null. */
 void functions_call(struct functions *f, int64_t limit_ns);
-
-/* All have been called. Any thread. */
-bool functions_done(const struct functions *f);
 
 /* What v wrote, "null" where it failed, and so far for those that have not been called to their end. */
 const char *functions_result(const struct functions *f, const struct var *v, size_t *n);

@@ -1,10 +1,10 @@
 #include "encode/threads_trace.h"
 
+#include "base/clock.h"
 #include "encode/gotrace.h"
 #include "encode/threads_profile.h"
 
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Frames without an address have one that no code has; that of a thread's name follows from its tid. */
@@ -27,9 +27,7 @@ struct goroutine {
 
 enum status threads_look(struct threads_look *out, struct reason *why)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    out->ns = (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+    out->ns = (uint64_t)clock_mono_ns();
     return threads_view(&out->views, why);
 }
 

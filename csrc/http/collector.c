@@ -1,10 +1,9 @@
 #include "http/collector.h"
 
-#include "base/lock.h"
+#include "base/clock.h"
+#include "base/turn.h"
 
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 enum result { NOT_CALLED, COLLECTED, GONE };
 
@@ -16,40 +15,17 @@ struct collection {
 
 static int (*_Atomic function)(void);
 
-/* The process that is in it, else 0: a child of fork starts with nobody in it. */
-static _Atomic uint32_t busy;
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 /* Who asks while another is in it waits, but no longer than anybody waits for the answer. */
-static bool begin(int64_t until_ns)
-{
-    for (uint32_t self = (uint32_t)getpid();;) {
-        uint32_t in = atomic_load(&busy);
-        if (in != self && atomic_compare_exchange_strong(&busy, &in, self))
-            return true;
-        int64_t left = until_ns - now_ns();
-        if (left <= 0)
-            return false;
-        if (in == self)
-            lock_wait_word(&busy, in, left);
-    }
-}
+static struct turn turn;
 
 static void run(struct call *call)
 {
     struct collection *c = (struct collection *)call;
     int (*collect)(void) = atomic_load(&function);
-    if (!begin(now_ns() + CALL_LIMIT_NS))
+    if (!turn_take(&turn, clock_mono_ns() + CALL_LIMIT_NS, CALL_LIMIT_NS))
         return;
     atomic_store(&c->result, collect && collect() < 0 ? GONE : COLLECTED);
-    atomic_store(&busy, 0);
-    lock_wake_word(&busy);
+    turn_end(&turn);
 }
 
 static void free_collection(struct call *call)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_ERROR_TEXT 512 /* a reason is 256 */
 
@@ -38,6 +39,15 @@ const char *exchange_phrase(int code)
 bool exchange_has_body(int code)
 {
     return code >= 200 && code != 204 && code != 304;
+}
+
+enum exchange_method exchange_method_of(const char *method)
+{
+    if (strcmp(method, "GET") == 0)
+        return METHOD_GET;
+    if (strcmp(method, "HEAD") == 0)
+        return METHOD_HEAD;
+    return strcmp(method, "POST") == 0 ? METHOD_POST : METHOD_OTHER;
 }
 
 const char *exchange_header(const struct exchange *ex, const char *name, size_t n)

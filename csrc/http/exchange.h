@@ -67,6 +67,7 @@ struct exchange {
 };
 
 const char *exchange_phrase(int code);
+enum exchange_method exchange_method_of(const char *verb);
 
 /* 204 and 304 end with their headers: what came behind them would be read as the next answer. */
 bool exchange_has_body(int code);

@@ -5,9 +5,7 @@
 #include "base/thread.h"
 #include "http/exchange.h"
 #include "http/routes.h"
-#include "sampler/custom.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -52,11 +50,6 @@ static void set(struct exchange *ex, const char *name, const char *value)
         buf_printf(headers, "%s: %s\r\n", name, value);
 }
 
-static void end(struct exchange *ex)
-{
-    exchange_free(ex);
-}
-
 static void reply(struct exchange *ex, int code)
 {
     struct mount_answer *a = ex->mounting->answer;
@@ -67,7 +60,7 @@ static void reply(struct exchange *ex, int code)
         a->body = ex->out;
         ex->out = (struct buf){0};
     }
-    end(ex);
+    exchange_free(ex);
 }
 
 static bool has_left(const struct mount_request *r)
@@ -84,7 +77,7 @@ static void wait_for(struct exchange *ex, int64_t ns, void (*then)(struct exchan
         lock_wait_word(&word, 0, left < LOOK_NS ? left : LOOK_NS);
         if (has_left(ex->mounting->request)) {
             ex->mounting->gone = true;
-            end(ex);
+            exchange_free(ex);
             return;
         }
     }
@@ -94,17 +87,12 @@ static void wait_for(struct exchange *ex, int64_t ns, void (*then)(struct exchan
 struct job {
     struct exchange *ex;
     void (*run)(struct exchange *ex);
-    _Atomic uint32_t done;
 };
 
 static void run_job(void *arg)
 {
-    struct job *j = arg;
-    thread_own_descriptors();
+    const struct job *j = arg;
     j->run(j->ex);
-    /* After the store the caller's stack frame may be gone: the wake is by address only. */
-    atomic_store(&j->done, 1);
-    lock_wake_word(&j->done);
 }
 
 /* On a thread of ours: naming keeps whole line tables on the stack, of which the caller's may be small, and opens
@@ -113,17 +101,12 @@ static void run(struct exchange *ex, void (*job)(struct exchange *ex), void (*th
 {
     struct job j = {.ex = ex, .run = job};
     struct reason why = {0};
-    if (custom_is_quiet()) { /* new threads may be what the program has forbidden itself */
+    if (thread_is_forbidden()) {
         job(ex);
-        then(ex);
-        return;
-    }
-    if (thread_start("cprof-mounted", run_job, &j, &why) != STATUS_OK) {
+    } else if (thread_run("cprof-mounted", run_job, &j, &why) != STATUS_OK) {
         exchange_error(ex, 500, "%s", *why.text ? why.text : status_text(STATUS_NOMEM));
         return;
     }
-    while (!atomic_load(&j.done))
-        lock_wait_word(&j.done, 0, -1);
     then(ex);
 }
 
@@ -136,15 +119,6 @@ static const struct exchange_port port = {
     .call = call_directly,
 };
 
-static enum exchange_method method_of(const char *method)
-{
-    if (strcmp(method, "GET") == 0)
-        return METHOD_GET;
-    if (strcmp(method, "HEAD") == 0)
-        return METHOD_HEAD;
-    return strcmp(method, "POST") == 0 ? METHOD_POST : METHOD_OTHER;
-}
-
 static struct exchange *begin(struct mounting *m)
 {
     const struct mount_request *r = m->request;
@@ -153,7 +127,7 @@ static struct exchange *begin(struct mounting *m)
         return NULL;
     ex->port = &port;
     ex->mounting = m;
-    ex->method = method_of(r->method);
+    ex->method = exchange_method_of(r->method);
     ex->verb = r->method;
     ex->uri = strdup(r->target);
     if (r->body_bytes)

@@ -4,7 +4,6 @@
 #include "http/routes.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define SECONDS_MAX 86400 /* a day; a delta of more keeps a snapshot in memory for longer than anybody waits */
 
@@ -128,7 +127,7 @@ static void serve_now(struct exchange *ex)
 
 static bool wants_collection(const struct exchange *ex, const struct named *profile)
 {
-    return strcmp(profile->name, "heap") == 0 && numbers_param(&ex->target, "gc") > 0 && collector_is_set();
+    return profile->has_gc && numbers_param(&ex->target, "gc") > 0 && collector_is_set();
 }
 
 void named_serve(struct exchange *ex, const struct named *profile)

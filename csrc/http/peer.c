@@ -54,7 +54,7 @@ static void on_close(struct evhttp_connection *evcon, void *arg)
     release(p);
 }
 
-void peer_drop(struct peer *p)
+static void peer_drop(struct peer *p)
 {
     evhttp_connection_free(p->evcon); /* calls on_close */
 }

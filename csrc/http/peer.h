@@ -57,7 +57,6 @@ struct peer {
 
 /* For http/gate. left: an event's callback. */
 void peer_enter(struct peer *p, enum peer_phase phase);
-void peer_drop(struct peer *p);
 void peer_left(struct bufferevent *bev, short what, void *p);
 
 enum status peers_open(struct event_base *base);

@@ -27,7 +27,7 @@ static void run(struct call *call)
 
 static void free_asking(struct call *call)
 {
-    functions_drop(((struct asking *)call)->functions);
+    functions_free(((struct asking *)call)->functions);
     free(call);
 }
 

@@ -25,16 +25,6 @@ static const char *verb_of(struct evhttp_request *req)
     }
 }
 
-static enum exchange_method method_of(struct evhttp_request *req)
-{
-    switch (evhttp_request_get_command(req)) {
-    case EVHTTP_REQ_GET: return METHOD_GET;
-    case EVHTTP_REQ_HEAD: return METHOD_HEAD;
-    case EVHTTP_REQ_POST: return METHOD_POST;
-    default: return METHOD_OTHER;
-    }
-}
-
 static struct exchange *exchange_of(struct work *w)
 {
     return (struct exchange *)((char *)w - offsetof(struct exchange, work));
@@ -162,8 +152,8 @@ struct exchange *wire_new(struct peer *p, struct evhttp_request *req)
     ex->peer = p;
     ex->req = req;
     ex->work = (struct work){.run = work_run, .done = work_done};
-    ex->method = method_of(req);
     ex->verb = verb_of(req);
+    ex->method = exchange_method_of(ex->verb);
     ex->uri = strdup(evhttp_request_get_uri(req));
     struct evbuffer *in = evhttp_request_get_input_buffer(req);
     size_t n = evbuffer_get_length(in);
@@ -189,7 +179,8 @@ void wire_gone(struct exchange *ex)
     ex->peer->exchange = NULL;
     ex->peer = NULL;
     ex->due_ns = 0;
-    if (!ex->working)
+    /* Who asks and leaves, again and again, must not keep the worker from everybody else. */
+    if (!ex->working || work_withdraw(&ex->work))
         exchange_free(ex);
 }
 

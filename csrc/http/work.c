@@ -135,6 +135,20 @@ enum status work_submit(struct work *job, struct reason *why)
     return STATUS_OK;
 }
 
+bool work_withdraw(struct work *job)
+{
+    lock_take(&work_lock);
+    struct work **at = &waiting.first;
+    while (*at && *at != job)
+        at = &(*at)->next;
+    bool found = *at != NULL;
+    if (found && !(*at = job->next))
+        waiting.end = at;
+    lock_drop(&work_lock);
+    jobs_out -= found;
+    return found;
+}
+
 static void give_back(struct queue *q)
 {
     for (;;) {

@@ -16,7 +16,7 @@
 
 struct work {
     void (*run)(struct work *self);  /* on the worker; not called when the server stops before its turn */
-    void (*done)(struct work *self); /* on the loop's thread, always, run or not */
+    void (*done)(struct work *self); /* on the loop's thread, run or not, unless withdrawn */
     struct work *next;               /* of the queue */
 };
 
@@ -32,6 +32,9 @@ bool work_is_idle(void);
 
 enum status work_submit(struct work *job, struct reason *why);
 void work_collect(void);
+
+/* Nobody wants it any more: true where its turn had not come, and then neither run nor done is called. */
+bool work_withdraw(struct work *job);
 
 /* Waits for the job that runs; the others come back undone. */
 void work_stop(void);

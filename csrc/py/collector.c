@@ -1,8 +1,7 @@
 #include "py/collector.h"
 
+#include "base/clock.h"
 #include "py/visit.h"
-
-#include <time.h>
 
 /* The main interpreter's gc.collect, as visitors find it. Of the process. */
 static struct {
@@ -13,13 +12,6 @@ static struct {
 /* This thread is in a collection that gc=1 has asked for. */
 static _Thread_local bool is_forced;
 
-static int64_t now_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 /* A collection tells its phase and nothing of when it began: one at a time, so the module can remember. What the clock
  * of the day does meanwhile is no part of a pause. */
 static PyObject *on_phase(PyObject *module, PyObject *const *args, Py_ssize_t n)
@@ -28,10 +20,10 @@ static PyObject *on_phase(PyObject *module, PyObject *const *args, Py_ssize_t n)
     if (n < 1 || !PyUnicode_Check(args[0]))
         Py_RETURN_NONE;
     if (PyUnicode_CompareWithASCIIString(args[0], "start") == 0) {
-        state->collecting_since_ns = now_ns(CLOCK_MONOTONIC);
+        state->collecting_since_ns = clock_ns(CLOCK_MONOTONIC);
     } else if (state->collecting_since_ns && PyUnicode_CompareWithASCIIString(args[0], "stop") == 0) {
-        int64_t end_ns = now_ns(CLOCK_REALTIME);
-        state->door->collected(end_ns - (now_ns(CLOCK_MONOTONIC) - state->collecting_since_ns), end_ns, is_forced);
+        int64_t end_ns = clock_ns(CLOCK_REALTIME);
+        state->door->collected(end_ns - (clock_ns(CLOCK_MONOTONIC) - state->collecting_since_ns), end_ns, is_forced);
         state->collecting_since_ns = 0;
     }
     Py_RETURN_NONE;

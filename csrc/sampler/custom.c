@@ -5,6 +5,7 @@
 #include "base/lock.h"
 #include "base/slab.h"
 #include "base/stacktab.h"
+#include "base/thread.h"
 #include "sampler/keeper.h"
 #include "sig/cwalk.h"
 #include "sig/rows.h"
@@ -47,7 +48,6 @@ static struct lock custom_lock = LOCK_INIT(LOCK_LEAF);
 static _Atomic(struct custom *) first;
 static struct slab profiles;
 static bool changing; /* a child of _Fork() may find it set: then the tables may be half-written */
-static _Atomic bool quiet;
 
 static uint64_t hold_signals(void)
 {
@@ -279,7 +279,7 @@ static void close_gap(struct custom *c, size_t gap)
 
 void custom_remove(struct custom *c, const void *value)
 {
-    if (custom_is_quiet())
+    if (thread_is_forbidden())
         return;
     uint64_t before = hold_signals();
     begin();
@@ -331,7 +331,7 @@ static void leave_out(int skip, struct place *p)
 
 enum status custom_add(struct custom *c, const void *value, int skip, const struct here *from, struct reason *why)
 {
-    if (custom_is_quiet())
+    if (thread_is_forbidden())
         return status_because(why, STATUS_UNSUPPORTED, "the program has restricted its system calls (seccomp)");
     struct place p;
     skip = skip > 0 ? skip : 0;
@@ -428,16 +428,4 @@ enum status custom_each(struct custom *c, enum status (*fn)(void *arg, const str
     enum status status = tell(&copy, fn, arg);
     slab_pages_free(room, have);
     return status;
-}
-
-/* --- silence ------------------------------------------------------------------------------------------------------ */
-
-void custom_go_quiet(void)
-{
-    atomic_store(&quiet, true);
-}
-
-bool custom_is_quiet(void)
-{
-    return atomic_load_explicit(&quiet, memory_order_relaxed);
 }

@@ -49,16 +49,12 @@ uint64_t custom_count(const struct custom *c);
 size_t custom_stacks(struct custom *c);
 
 /* from: of the frame that skip = 0 begins with. STATUS_INVALID: the value is there already; STATUS_UNSUPPORTED after
- * custom_go_quiet. */
+ * thread_forbid. */
 enum status custom_add(struct custom *c, const void *value, int skip, const struct here *from, struct reason *why);
 void custom_remove(struct custom *c, const void *value);
 
 /* Calls fn for each stack that holds a value, the fullest first, equal ones by their addresses, until it returns
  * something else than STATUS_OK, and returns that. */
 enum status custom_each(struct custom *c, enum status (*fn)(void *arg, const struct custom_stack *s), void *arg);
-
-/* The host has restricted its system calls: from here on nothing here makes any, and no value comes or goes. */
-void custom_go_quiet(void);
-bool custom_is_quiet(void);
 
 #endif

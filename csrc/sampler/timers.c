@@ -2,6 +2,7 @@
 
 #include "base/any/random.h"
 #include "base/any/rawcall.h"
+#include "base/clock.h"
 #include "base/slab.h"
 #include "base/thread.h"
 #include "sampler/perfclock.h"
@@ -34,19 +35,6 @@
 
 /* A thread that has just been woken from a ppoll looks like one that runs, under the mask of the ppoll. */
 #define CALM_LOOKS 4
-
-/* How the kernel encodes "the CPU clock of thread tid" in a clock id; pthread_getcpuclockid gives the same but
- * wants a pthread_t. */
-static clockid_t cpu_clock_of(int32_t tid)
-{
-    return (clockid_t)((~(unsigned)tid << 3) | 6);
-}
-
-static int64_t cpu_ns_of(int32_t tid)
-{
-    struct timespec t;
-    return clock_gettime(cpu_clock_of(tid), &t) == 0 ? t.tv_sec * NS_PER_S + t.tv_nsec : 0;
-}
 
 static struct timespec from_ns(int64_t ns)
 {
@@ -83,7 +71,7 @@ static enum timer_state create_timer(struct timers *t, struct timer_slot *slot)
         t->queue_room = tasks_queue_room();
     if (!t->queue_room)
         return TIMER_REFUSED;
-    if (syscall(SYS_timer_create, cpu_clock_of(slot->tid), &event, &slot->id) != 0)
+    if (syscall(SYS_timer_create, clock_of_thread(slot->tid), &event, &slot->id) != 0)
         return errno == EINVAL || errno == ESRCH ? TIMER_GONE : TIMER_REFUSED;
     t->queue_room--;
     return TIMER_PAUSED;
@@ -149,7 +137,7 @@ static struct timer_slot new_slot(struct timers *t, int32_t tid)
 {
     struct timer_slot slot = {.tid = tid};
     if (t->first_scan_done)
-        t->unseen_cpu_ns += cpu_ns_of(tid);
+        t->unseen_cpu_ns += clock_ns(clock_of_thread(tid));
     try_arm(t, &slot);
     return slot;
 }
@@ -165,7 +153,7 @@ static void look_after(struct timers *t, struct timer_slot *slot)
         try_arm(t, slot);
     } else if (!clock_lives(slot)) {
         delete_timer(slot);
-        t->unseen_cpu_ns += cpu_ns_of(slot->tid);
+        t->unseen_cpu_ns += clock_ns(clock_of_thread(slot->tid));
         try_arm(t, slot);
     } else if (tasks_may_signal((uint32_t)slot->tid) == TASKS_NO) {
         delete_timer(slot);

@@ -9,6 +9,7 @@
 #ifndef CPROF_VARS_VAR_H
 #define CPROF_VARS_VAR_H
 
+#include "base/turn.h"
 #include "vars/grace.h"
 
 #include <stdatomic.h>
@@ -51,8 +52,7 @@ struct var {
         struct {
             var_function *call;
             void *arg;
-            _Atomic int64_t since_ns;   /* when somebody went into it last */
-            _Atomic uint32_t busy;      /* the process that is in it, else 0 */
+            struct turn turn;
             void (*release)(void *arg); /* at the end of the variable; may be NULL */
         } function;
         struct { /* of the core's own: a value, and whole families; NULL: none */

@@ -1,6 +1,7 @@
 /* A program's own profiles: Go's rules for names and values, stacks, and many threads at once. */
 #include "base/any/here.h"
 #include "base/lock.h"
+#include "base/thread.h"
 #include "check.h"
 #include "encode/named.h"
 #include "sampler/custom.h"
@@ -274,7 +275,7 @@ static void quiet_means_nothing_at_all(void)
     struct reason why = {0};
     struct custom *c = make("quiet");
     add(c, 1, 1, NULL);
-    custom_go_quiet();
+    thread_forbid();
     CHECK_INT(add(c, 2, 1, &why), STATUS_UNSUPPORTED);
     CHECK(strstr(why.text, "seccomp"));
     custom_remove(c, (void *)1);

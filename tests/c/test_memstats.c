@@ -79,6 +79,22 @@ static void test_heap_moves(void)
     CHECK(trimmed.heap_sys + 40 * MIB < idle.heap_sys);
 }
 
+/* Each answer takes the locks of malloc's arenas: of many who ask in a row, few may. What is read again is younger. */
+static void test_heap_is_read_now_and_then(void)
+{
+    struct timespec a, b;
+    int fresh = 0;
+    int64_t age_ns = read_now().heap_age_ns;
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (int i = 0; i < 1000; i++) {
+        int64_t before_ns = age_ns;
+        age_ns = read_now().heap_age_ns;
+        fresh += age_ns < before_ns;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    CHECK(fresh <= 1 + ((b.tv_sec - a.tv_sec) * 1000 * MS + b.tv_nsec - a.tv_nsec) / PACE_LEAST_NS);
+}
+
 /* Above the mmap threshold a block is a mapping of its own. */
 static void test_big_blocks_count(void)
 {
@@ -120,6 +136,7 @@ static void test_heap(void)
 {
     CHECK(memstats_knows_heap());
     test_heap_moves();
+    test_heap_is_read_now_and_then();
     test_big_blocks_count();
     test_other_arenas_count();
 }

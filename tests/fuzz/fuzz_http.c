@@ -14,8 +14,7 @@
 #include "http/wire.h"
 #include "http/work.h"
 
-#include "encode/capture.h"
-#include "symbol/symbols.h"
+#include "no_engine.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,63 +37,6 @@ static void demand(bool holds)
 {
     if (!holds)
         abort();
-}
-
-/* ---- no engine, no debug information ---- */
-
-enum status capture_start(uint32_t hz, struct capture **out, struct reason *why)
-{
-    (void)hz, (void)why;
-    *out = (struct capture *)malloc(1); /* leaked where nobody cancels it */
-    return STATUS_OK;
-}
-
-enum status capture_finish(struct capture *c, enum naming_names names, struct buf *out, struct reason *why)
-{
-    (void)names, (void)why;
-    free(c);
-    buf_puts(out, "profile");
-    return STATUS_OK;
-}
-
-void capture_cancel(struct capture *c)
-{
-    free(c);
-}
-
-static size_t no_frames(void *self, uint64_t address, struct named_frame out[NAMER_MAX_INLINE])
-{
-    (void)self, (void)address, (void)out;
-    return 0;
-}
-
-static bool no_build_id(void *self, uint64_t address, char *hex, size_t room)
-{
-    (void)self, (void)address, (void)hex, (void)room;
-    return false;
-}
-
-static uint64_t no_entry(void *self, uint64_t address)
-{
-    (void)self, (void)address;
-    return 0;
-}
-
-enum status symbols_open(struct symbols **out, const struct process *process, struct reason *why)
-{
-    (void)process, (void)why;
-    *out = NULL;
-    return STATUS_OK;
-}
-
-void symbols_close(struct symbols *s)
-{
-    (void)s;
-}
-
-struct namer symbols_namer(struct symbols *s)
-{
-    return (struct namer){.frames = no_frames, .build_id = no_build_id, .entry = no_entry, .self = s};
 }
 
 /* ---- the worker, at its turn ---- */
@@ -121,6 +63,17 @@ enum status work_submit(struct work *job, struct reason *why)
     job->next = jobs;
     jobs = job;
     return STATUS_OK;
+}
+
+bool work_withdraw(struct work *job)
+{
+    struct work **at = &jobs;
+    while (*at && *at != job)
+        at = &(*at)->next;
+    bool found = *at != NULL;
+    if (found)
+        *at = job->next;
+    return found;
 }
 
 void work_collect(void)

@@ -2,13 +2,12 @@
  * What strangers write, without a connection: heads and chunks, targets and their parameters, the bodies of symbol,
  * hosts, origins and tokens. The first byte says which. Violations abort, for the fuzzer to keep the input.
  */
-#include "encode/capture.h"
 #include "http/head.h"
 #include "http/numbers.h"
 #include "http/routes.h"
 #include "http/security.h"
 #include "http/token.h"
-#include "symbol/symbols.h"
+#include "no_engine.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,61 +18,6 @@ static void demand(bool holds)
 {
     if (!holds)
         abort();
-}
-
-/* ---- no engine and no debug information: what is fuzzed is in front of them ---- */
-
-enum status capture_start(uint32_t hz, struct capture **out, struct reason *why)
-{
-    (void)hz, (void)out;
-    return status_because(why, STATUS_BUSY, "fuzzing");
-}
-
-enum status capture_finish(struct capture *c, enum naming_names names, struct buf *out, struct reason *why)
-{
-    (void)c, (void)names, (void)out, (void)why;
-    return STATUS_OK;
-}
-
-void capture_cancel(struct capture *c)
-{
-    (void)c;
-}
-
-static size_t no_frames(void *self, uint64_t address, struct named_frame out[NAMER_MAX_INLINE])
-{
-    (void)self;
-    out[0] = (struct named_frame){.name = "a\nname", .system_name = ""};
-    return address & 1;
-}
-
-static bool no_build_id(void *self, uint64_t address, char *hex, size_t room)
-{
-    (void)self, (void)address, (void)hex, (void)room;
-    return false;
-}
-
-static uint64_t no_entry(void *self, uint64_t address)
-{
-    (void)self, (void)address;
-    return 0;
-}
-
-enum status symbols_open(struct symbols **out, const struct process *process, struct reason *why)
-{
-    (void)process, (void)why;
-    *out = NULL;
-    return STATUS_OK;
-}
-
-void symbols_close(struct symbols *s)
-{
-    (void)s;
-}
-
-struct namer symbols_namer(struct symbols *s)
-{
-    return (struct namer){.frames = no_frames, .build_id = no_build_id, .entry = no_entry, .self = s};
 }
 
 /* ---- a port that takes answers and looks at them ---- */

@@ -217,7 +217,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     demand(expvar_write(&json, f) && openmetrics_write(&metrics, f));
     check_json(&json);
     check_metrics(&metrics);
-    functions_drop(f);
+    functions_free(f);
     buf_fini(&json);
     buf_fini(&metrics);
     buf_fini(&quoted);

@@ -1,5 +1,5 @@
 /* Pages that do what a program's functions may do to the thread they run on, and cprof's pages on a thread with a small
- * stack. Lines of stdin: end (the program's other thread) | small TARGET */
+ * stack. Lines of stdin: end (the program's other thread) | small TARGET | leave TARGET */
 #include "work.h"
 
 #include <cprof.h>
@@ -69,6 +69,22 @@ static int keeps_an_answer(void)
     return refused;
 }
 
+static int has_left(void *asked)
+{
+    return ++*(int *)asked == 2;
+}
+
+static void ask_and_leave(const char *target)
+{
+    int asked = 0;
+    const struct cprof_http_request req = {
+        .size = sizeof req, .method = "GET", .target = target, .gone = has_left, .arg = &asked};
+    struct cprof_http_response res = {.size = sizeof res};
+    int status = cprof_http_handle(&req, &res);
+    printf("left %d %d\n", status == CPROF_ERR_NOT_RUNNING, asked);
+    cprof_http_response_free(&res);
+}
+
 static void *wait_to_end(void *nothing)
 {
     while (!may_end)
@@ -122,6 +138,8 @@ int main(void)
             printf("main goes on\n");
         } else if (strncmp(line, "small ", 6) == 0) {
             ask_with_small_stack(line + 6);
+        } else if (strncmp(line, "leave ", 6) == 0) {
+            ask_and_leave(line + 6);
         }
         fflush(stdout);
     }
