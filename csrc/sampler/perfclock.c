@@ -15,7 +15,7 @@
 /* A host that gets signals by descriptor itself most probably has low numbers. */
 #define FIRST_OF_LIMIT(limit) ((limit) / 2)
 
-/* The count and the thread's CPU clock differ by interrupts; a thread by the same number differs by more, soon. */
+/* An event that is throttled does not count for a while, at most until the kernel's next tick. */
 #define LIVES_SLACK_NS 10000000
 
 struct event {
@@ -26,7 +26,8 @@ struct event {
     int64_t zero_ns, begin_ns; /* the count, then */
     int64_t kernel_ns;         /* since the books were opened, in periods that are over */
     int64_t told_ns;           /* of the kernel's time: already in the sum */
-    int64_t cpu_before_ns;     /* what the thread had used when it was opened */
+    int64_t cpu_seen_ns;       /* what the thread had used when the event was last seen to count */
+    int64_t count_seen_ns;     /* the count, then */
 };
 
 static struct event events[EVENTS_MAX];
@@ -107,7 +108,7 @@ int perfclock_open(int32_t tid, int64_t cpu_ns, uint32_t period_ns, uint64_t *ra
         fd = move_up(fd);
     if (fd < 0)
         return -1;
-    events[fd] = (struct event){.tid = tid, .cpu_before_ns = cpu_ns};
+    events[fd] = (struct event){.tid = tid, .cpu_seen_ns = cpu_ns};
     open_books(fd, period_ns, drawn, 0);
     atomic_store(&event_cells[fd].ever, true);
     atomic_store(&event_cells[fd].tid, tid);
@@ -206,11 +207,17 @@ void perfclock_set_period(int fd, uint32_t period_ns, uint64_t *random)
     start_period(fd, drawn, count);
 }
 
+/* How much it counts says little: on a loaded machine it is more than the thread's CPU time by what interrupts and other
+ * machines took. But it counts, as the clock of its thread goes on, and that never goes back. */
 bool perfclock_lives(int fd, int64_t cpu_ns)
 {
-    int64_t count = count_of(fd), slack = LIVES_SLACK_NS + count / 8;
-    int64_t moved = cpu_ns - count - events[fd].cpu_before_ns;
-    return moved > -slack && moved < slack;
+    struct event *e = &events[fd];
+    int64_t count = count_of(fd), used = cpu_ns - e->cpu_seen_ns;
+    if (used < 0 || count == e->count_seen_ns)
+        return used >= 0 && used < LIVES_SLACK_NS;
+    e->cpu_seen_ns = cpu_ns;
+    e->count_seen_ns = count;
+    return true;
 }
 
 void perfclock_abandon(void)

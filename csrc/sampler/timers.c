@@ -36,6 +36,11 @@
 /* A thread that has just been woken from a ppoll looks like one that runs, under the mask of the ppoll. */
 #define CALM_LOOKS 4
 
+static int64_t cpu_ns_of(int32_t tid)
+{
+    return clock_ns(clock_of_thread(tid));
+}
+
 static struct timespec from_ns(int64_t ns)
 {
     return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
@@ -125,19 +130,19 @@ static void delete_timer(struct timer_slot *slot)
 
 /* The clock of a dead thread no longer runs, and the kernel then tells a timer on it as disarmed. A thread that
  * got the number of a dead one is found that way. */
-static bool clock_lives(const struct timer_slot *slot)
+static bool clock_lives(const struct timer_slot *slot, int64_t cpu_ns)
 {
     struct itimerspec left;
     if (slot->event)
-        return perfclock_lives(slot->id, cpu_ns_of(slot->tid));
+        return perfclock_lives(slot->id, cpu_ns);
     return syscall(SYS_timer_gettime, slot->id, &left) == 0 && (left.it_value.tv_sec || left.it_value.tv_nsec);
 }
 
 static struct timer_slot new_slot(struct timers *t, int32_t tid)
 {
-    struct timer_slot slot = {.tid = tid};
+    struct timer_slot slot = {.tid = tid, .cpu_seen_ns = cpu_ns_of(tid)};
     if (t->first_scan_done)
-        t->unseen_cpu_ns += clock_ns(clock_of_thread(tid));
+        t->unseen_cpu_ns += slot.cpu_seen_ns;
     try_arm(t, &slot);
     return slot;
 }
@@ -146,14 +151,16 @@ static struct timer_slot new_slot(struct timers *t, int32_t tid)
  * or have unblocked it. */
 static void look_after(struct timers *t, struct timer_slot *slot)
 {
+    int64_t cpu_ns = cpu_ns_of(slot->tid), before = slot->cpu_seen_ns;
+    slot->cpu_seen_ns = cpu_ns;
     if (slot->state == TIMER_PAUSED) {
         if (tasks_may_signal((uint32_t)slot->tid) == TASKS_YES) /* unblocked behind our back: siglongjmp */
             timers_resume(t, slot->tid);
     } else if (slot->state != TIMER_ARMED) {
         try_arm(t, slot);
-    } else if (!clock_lives(slot)) {
+    } else if (!clock_lives(slot, cpu_ns)) {
         delete_timer(slot);
-        t->unseen_cpu_ns += clock_ns(clock_of_thread(slot->tid));
+        t->unseen_cpu_ns += cpu_ns - (cpu_ns < before ? 0 : before); /* no more than anybody used since */
         try_arm(t, slot);
     } else if (tasks_may_signal((uint32_t)slot->tid) == TASKS_NO) {
         delete_timer(slot);

@@ -36,6 +36,7 @@ struct timer_slot {
     uint8_t calm;          /* how many looks in a row must still say yes before a thread that once said no is armed */
     uint8_t blocked_scans; /* how many in a row found SIGPROF blocked, up to BLOCKED_SCANS */
     uint8_t misses;        /* how often in a row it could not be armed, up to MISSES_MAX */
+    int64_t cpu_seen_ns;   /* what it had used when it was last looked after */
 };
 
 struct timers {
