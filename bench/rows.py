@@ -14,9 +14,14 @@ from pathlib import Path
 
 import cprof
 import gperftools
-from truth import Got, Run, Truth, judge, read_cprof, read_gperftools
+from truth import Got, Run, Truth, judge, read_cprof, read_go, read_gperftools
 
-READERS: dict[str, Callable[..., Got]] = {"cprof": read_cprof, "gperftools": read_gperftools}
+READERS: dict[str, Callable[..., Got]] = {
+    "cprof": read_cprof,
+    "gperftools": read_gperftools,
+    "go": read_go,
+}
+NATIVE = ("cprof", "gperftools")
 PYTHON = sys.executable
 FRAMES = 30
 """How deep targets/work.h goes."""
@@ -112,7 +117,7 @@ def one_sample(quick: bool) -> Table:
 
 def slowdown(quick: bool) -> Table:
     work = "50000" if quick else "100000"
-    tools = [(t, hz) for hz in (100, 250, 1000) for t in ("cprof", "gperftools")]
+    tools = [(t, hz) for hz in (100, 250, 1000) for t in NATIVE]
     return Table(
         "Slowdown of a CPU-bound program",
         f"""A fixed amount of work on 2 threads, {FRAMES} frames and a few deep: CPU time of the
@@ -143,7 +148,7 @@ def one_recording(quick: bool) -> Table:
         ),
         (
             Configuration("bare", "burn", nothing_recorded, arguments=(work,)),
-            *(recording(tool, 100, "burn", work, depth=FRAMES) for tool in READERS),
+            *(recording(tool, 100, "burn", work, depth=FRAMES) for tool in NATIVE),
         ),
         5 if quick else 15,
     )
@@ -321,9 +326,9 @@ def idle(quick: bool) -> Table:
 def in_three_and_one(run: Run) -> tuple[int, int]:
     """Ticks of the two functions: by name where the tool names them, else by address."""
     ticks = {"three": 0, "one": 0}
-    if run.tool == "cprof":
+    if run.tool in ("cprof", "go"):
         for sample in cprof.load(str(run.profile)).samples:
-            for name in {frame.name for frame in sample.frames} & ticks.keys():
+            for name in {frame.name.removeprefix("main.") for frame in sample.frames} & ticks.keys():
                 ticks[name] += sample.values[0]
     else:
         for record in gperftools.load(run.profile).records:
@@ -349,7 +354,7 @@ def share_standard_errors(run: Run) -> float:
 
 def shares(quick: bool) -> Table:
     arguments = ("20000" if quick else "40000", "{seed}")
-    tools = [(t, hz) for hz in (100, 250) for t in ("cprof", "gperftools")]
+    tools = [(t, hz) for hz in (100, 250) for t in NATIVE]
     return Table(
         "The truth of the profile",
         """Units of equal work, three of four in one function and the rest in another, in an order
@@ -364,6 +369,60 @@ def shares(quick: bool) -> Table:
         tuple(recording(tool, hz, "shares", *arguments) for tool, hz in tools),
         3 if quick else 10,
     )
+
+
+LOCKSTEPS = ((4, 100), (8, 100), (10, 100), (20, 100), (4, 1000), (8, 1000))
+"""Milliseconds a cycle, Hz."""
+
+
+def lockstep(quick: bool) -> Table:
+    seconds = "2" if quick else "5"
+
+    def row(name: str, tool: str, cycle: int, hz: int, **env: str) -> Configuration:
+        rate = {"BENCH_HZ": str(hz), "CPUPROFILE_FREQUENCY": str(hz)}
+        return Configuration(
+            f"{cycle} ms, {hz} Hz: {name}",
+            "lockstep",
+            in_step(hz),
+            tool,
+            (str(cycle), seconds),
+            {**rate, **env},
+            hz,
+        )
+
+    return Table(
+        "A program that does the same over and over",
+        f"""Three quarters of each cycle of CPU time in one function, the rest in another, {seconds}
+        s a round. Who samples in step with that, or with the kernel's tick, sees one of the two too
+        often; which, chance decides, so the mean over rounds says little and the largest error of
+        a round what a reader of one profile may get. A sampler owes about {100 * 0.433:.0f} points
+        / sqrt(samples).""",
+        (
+            Figure("share, %", lambda run: 100 * share(run), "mean", 1),
+            Figure("error, points", lambda run: 100 * abs(share_error(run)), "mean", 1),
+        ),
+        tuple(
+            row(name, tool, cycle, hz, **env)
+            for cycle, hz in LOCKSTEPS
+            for name, tool, env in (
+                ("cprof", "cprof", {}),
+                ("cprof, timers", "cprof", {"CPROF_CPU_CLOCK": "timer"}),
+                ("gperftools", "gperftools", {}),
+                ("Go", "go", {}),
+            )
+        ),
+        1 if quick else 4,
+    )
+
+
+def in_step(hz: int) -> Callable[[Run], Truth]:
+    """The CPU time that it worked, in whatever ticks the tool makes of it."""
+
+    def truth(run: Run) -> Truth:
+        got = READERS[run.tool](run.profile)
+        return Truth(sum(in_three_and_one(run)) >= 60, got=got, expected=run.said["cpu_ns"] * 1e-9 * hz)
+
+    return truth
 
 
 def answered(run: Run) -> Truth:
@@ -407,6 +466,7 @@ MAKERS = (
     importing,
     idle,
     shares,
+    lockstep,
     variables,
 )
 

@@ -71,6 +71,13 @@ def read_cprof(path: Path) -> Got:
     )
 
 
+def read_go(path: Path) -> Got:
+    """What a signal stands for is not told."""
+    samples = [(len(s.frames), s.values[0]) for s in cprof.load(str(path)).samples]
+    ticks = sum(n for _, n in samples)
+    return Got(ticks, ticks, 0, _depth_of_most(samples))
+
+
 def read_gperftools(path: Path) -> Got:
     """Every sample counts once: what a signal stands for is not asked."""
     profile = gperftools.load(path)

@@ -112,32 +112,6 @@ def test_blocking_calls_last_as_long_as_without_us(
     assert total_ticks(cprof.load(tmp_path / "cpu.pb.gz")) > 300
 
 
-STORM_SECONDS = int(os.environ.get("CPROF_STORM_SECONDS", "3600"))
-
-
-@pytest.mark.parametrize("seconds", [8, pytest.param(STORM_SECONDS, marks=pytest.mark.long)])
-def test_the_storm(seconds: int, build: Build, start: Start, tmp_path: Path) -> None:
-    """dlopen, throw, malloc, threads and fork at once: the cycle of three locks that hangs other
-    profilers."""
-    from harness import TARGETS, compile_program
-
-    plugin = compile_program(
-        TARGETS / "plugin.cc", tmp_path / "plugin.so", ["-shared", "-fPIC"], link=False, crash=False
-    )
-    out = tmp_path / "cpu.pb.gz"
-    program = build("storm.cc", flags=["-ldl"])
-    target = start(program, str(out), "1000", str(seconds), str(plugin))
-    assert target.wait(seconds + 120) == 0
-    for kind in ("loads", "throws", "mallocs", "threads", "forks"):
-        assert printed(target.stdout(), kind) > 50, target.stdout()
-    profile = cprof.load(out)
-    truth = printed(target.stdout(), "cpu")
-    lost = sum(s.values[1] for s in profile.samples if s.frames[0].name.startswith("<lost"))
-    assert profile.total("cpu") / 1e9 > 0.95 * truth, (profile.total("cpu") / 1e9, truth)
-    # The churn's threads live for half a millisecond, too short for a timer: they are the loss.
-    assert lost / 1e9 < 0.4 * truth, (lost / 1e9, truth)
-
-
 @pytest.mark.parametrize("case", ["blocked", "short"])
 def test_cpu_time_that_was_not_sampled_is_a_row(
     case: str, build: Build, start: Start, tmp_path: Path
