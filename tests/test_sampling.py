@@ -3,7 +3,7 @@ by it."""
 
 from __future__ import annotations
 
-import os
+import errno
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -110,6 +110,30 @@ def test_blocking_calls_last_as_long_as_without_us(
     assert sampled.stdout() == bare.stdout()
     assert "cut short" not in bare.stdout()
     assert total_ticks(cprof.load(tmp_path / "cpu.pb.gz")) > 300
+
+
+@pytest.mark.parametrize("error", [0, errno.EACCES, errno.EPERM, errno.ENOSYS])
+def test_who_may_not_have_perf_events_gets_timers(
+    error: int, build: Build, start: Start, tmp_path: Path
+) -> None:
+    """Containers forbid them in three ways. The profile is there all the same, and says what it
+    cannot know; without a ban they are for users who are not root too."""
+    out = tmp_path / "cpu.pb.gz"
+    target = start(build("denied.c"), str(out), str(error))
+    assert target.wait() == 0, target.stderr()
+    profile = cprof.load(out)
+    said = " ".join(profile.comments)
+    may = not error and paranoia() <= 2
+    assert ("perf clock" in said) == may, said
+    assert ("in step with the kernel's tick may be shown wrongly" in said) == (not may), said
+    truth = printed(target.stdout(), "cpu")
+    assert profile.total("cpu") / 1e9 == pytest.approx(truth, rel=0.1)
+    seen = ticks_in(profile, "three", "one")
+    assert_share(seen["three"], sum(seen.values()), 0.75, sigmas=4 if may else 8)
+
+
+def paranoia() -> int:
+    return int(Path("/proc/sys/kernel/perf_event_paranoid").read_text())
 
 
 @pytest.mark.parametrize("case", ["blocked", "short"])

@@ -94,7 +94,8 @@ static void put_threads(struct buf *out, const struct vitals *v)
     open_row(out, "Threads", PLAIN);
     buf_printf(out, "%u now", v->threads);
     if (cpu->threads_covered)
-        buf_printf(out, "; sampled at once, at most: %u, of them by perf clocks: %u", cpu->threads_covered, cpu->threads_perf);
+        buf_printf(out, "; sampled at once, at most: %u, of them by perf clocks: %u", cpu->threads_covered,
+                   cpu->threads_perf);
     close_row(out);
     put_loss(out, "Threads not sampled", cpu->threads_blocked, "blocks SIGPROF, or is in strict seccomp mode",
              "block SIGPROF, or are in strict seccomp mode");

@@ -207,8 +207,8 @@ void perfclock_set_period(int fd, uint32_t period_ns, uint64_t *random)
     start_period(fd, drawn, count);
 }
 
-/* How much it counts says little: on a loaded machine it is more than the thread's CPU time by what interrupts and other
- * machines took. But it counts, as the clock of its thread goes on, and that never goes back. */
+/* How much it counts says little: on a loaded machine it is more than the thread's CPU time by what interrupts and
+ * other machines took. But it counts, as the clock of its thread goes on, and that never goes back. */
 bool perfclock_lives(int fd, int64_t cpu_ns)
 {
     struct event *e = &events[fd];

@@ -29,7 +29,8 @@ void perfclock_close(int fd);
 
 void perfclock_set_period(int fd, uint32_t period_ns, uint64_t *random);
 
-/* Does its thread still live, so far as its CPU time tells? cpu_ns: what the thread by that number had used just now. */
+/* Does its thread still live, so far as its CPU time tells? cpu_ns: what the thread by that number had used just now.
+ */
 bool perfclock_lives(int fd, int64_t cpu_ns);
 
 /* New periods for those that want one. */

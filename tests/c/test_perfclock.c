@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -22,9 +23,12 @@ static _Atomic uint32_t wake;
 static _Atomic int asked = -1, answered, fd = -1; /* what the thread that has the descriptors is to do, and has done */
 static _Atomic int64_t kernel_ns;
 static uint32_t period_ns;
-static pid_t host_tid;
+static _Atomic pid_t host_tid;
 
-enum { OPEN, LOOK, CLOSE, END };
+static _Atomic int64_t cpu_told_ns; /* what the thread is said to have used */
+static _Atomic bool lives;
+
+enum { OPEN, LOOK, LIVES, CLOSE, END };
 
 static int64_t cpu_ns(void)
 {
@@ -39,6 +43,8 @@ static void do_one(int what, uint64_t *random)
         fd = perfclock_open(host_tid, 0, period_ns, random);
     if (what == LOOK)
         perfclock_look(fd);
+    if (what == LIVES)
+        lives = perfclock_lives(fd, cpu_told_ns);
     if (what == CLOSE)
         perfclock_close(fd);
     kernel_ns = perfclock_kernel_ns();
@@ -101,6 +107,54 @@ static void ticks_add_up(uint32_t hz)
     CHECK(seen > 0.6 * used);
     tell(CLOSE);
     CHECK_INT(events_open, 0);
+}
+
+static bool lives_with(int64_t used_ns)
+{
+    cpu_told_ns = used_ns;
+    tell(LIVES);
+    return lives;
+}
+
+/* On a loaded machine an event counts up to the double of its thread's CPU time. Taken for another thread's, all that
+ * the thread had ever used was added to the profile as lost. */
+static void a_thread_is_known_by_its_clock_going_on(void)
+{
+    period_ns = 1000000;
+    tell(OPEN);
+    work(50000000);
+    CHECK(lives_with(20000000)); /* counts 50 ms */
+    tell(CLOSE);
+}
+
+static _Atomic bool over;
+
+static void *other(void *arg)
+{
+    host_tid = gettid();
+    while (!over)
+        usleep(100);
+    return arg;
+}
+
+/* The number of a thread that ended soon belongs to another. */
+static void a_dead_threads_event_does_not_pass_for_alive(void)
+{
+    pthread_t thread;
+    host_tid = 0;
+    pthread_create(&thread, NULL, other, NULL);
+    while (!host_tid)
+        usleep(100);
+    tell(OPEN);
+    CHECK(fd >= 0);
+    over = true;
+    pthread_join(thread, NULL);
+    lives_with(5000000);
+    CHECK(lives_with(6000000)); /* may be the same one, throttled */
+    CHECK(!lives_with(50000000));
+    CHECK(!lives_with(1000000));
+    tell(CLOSE);
+    host_tid = gettid();
 }
 
 static void descriptors_are_not_the_hosts(void)
@@ -183,6 +237,8 @@ int main(void)
     ticks_add_up(100);
     ticks_add_up(1000);
     ticks_add_up(10000);
+    a_thread_is_known_by_its_clock_going_on();
+    a_dead_threads_event_does_not_pass_for_alive();
     descriptors_are_not_the_hosts();
     late_signals_are_ours_and_others_the_hosts();
     without_room_there_is_none();
