@@ -328,7 +328,8 @@ def in_three_and_one(run: Run) -> tuple[int, int]:
     ticks = {"three": 0, "one": 0}
     if run.tool in ("cprof", "go"):
         for sample in cprof.load(str(run.profile)).samples:
-            for name in {frame.name.removeprefix("main.") for frame in sample.frames} & ticks.keys():
+            names = {frame.name.removeprefix("main.") for frame in sample.frames}
+            for name in names & ticks.keys():
                 ticks[name] += sample.values[0]
     else:
         for record in gperftools.load(run.profile).records:
@@ -419,8 +420,8 @@ def in_step(hz: int) -> Callable[[Run], Truth]:
     """The CPU time that it worked, in whatever ticks the tool makes of it."""
 
     def truth(run: Run) -> Truth:
-        got = READERS[run.tool](run.profile)
-        return Truth(sum(in_three_and_one(run)) >= 60, got=got, expected=run.said["cpu_ns"] * 1e-9 * hz)
+        got, expected = READERS[run.tool](run.profile), run.said["cpu_ns"] * 1e-9 * hz
+        return Truth(sum(in_three_and_one(run)) >= 60, got=got, expected=expected)
 
     return truth
 
