@@ -16,6 +16,9 @@ FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Wshad
 NEEDS = {"vars": "wrk"}
 """What a target runs."""
 
+LIBRARIES = {"real": ("zlib", "sqlite3")}
+"""What a target links, by pkg-config."""
+
 KEEP = ("-Wl,--push-state,--no-as-needed", "-Wl,--pop-state")
 
 
@@ -38,6 +41,13 @@ def flags_of(tool: str) -> list[str] | None:
     return []
 
 
+def libraries_of(target: str) -> list[str] | None:
+    """None where one is not installed."""
+    if target not in LIBRARIES:
+        return []
+    return output_of("pkg-config", "--cflags", "--libs", *LIBRARIES[target]).split() or None
+
+
 class Programs:
     def __init__(self, sources: Path, scratch: Path) -> None:
         self._sources = sources
@@ -51,12 +61,12 @@ class Programs:
             return None
         if tool == "go":
             return self._go(target)
-        flags = flags_of(tool)
-        if flags is None:
+        flags, own = flags_of(tool), libraries_of(target)
+        if flags is None or own is None:
             return None
         program = self._scratch / f"{target}-{tool}"
         command = ["cc", *FLAGS, f"-DTOOL_{tool.upper()}", str(self._sources / f"{target}.c")]
-        subprocess.run([*command, *flags, "-lpthread", "-o", str(program)], check=True)
+        subprocess.run([*command, *flags, *own, "-lpthread", "-o", str(program)], check=True)
         return program
 
     def _go(self, target: str) -> Path | None:
