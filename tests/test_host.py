@@ -264,6 +264,12 @@ def test_the_identity_may_change_while_sampled(outcome: Outcome) -> None:
     outcome.assert_sampled()
 
 
+@by_every_door("threads.c", "dying")
+def test_threads_may_die_with_a_tick_pending(outcome: Outcome) -> None:
+    """The thread that it was for is gone, and whoever gets its number is another."""
+    outcome.assert_sampled()
+
+
 # Ends.
 
 

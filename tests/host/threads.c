@@ -204,6 +204,34 @@ static void identity_changes(void)
     printf("alive\n");
 }
 
+#define DYING 8
+
+/* A tick becomes due while the mask holds it back, and the thread ends, by the bare calls that nobody sees. */
+static void *die_with_a_tick_pending(void *arg)
+{
+    uint64_t all = ~UINT64_C(0);
+    if (host_sampled)
+        host_burn_until_ticks(arg);
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, sizeof all);
+    for (volatile uint32_t i = 0; i < 20000000; i++)
+        ;
+    return arg;
+}
+
+static void dying(void)
+{
+    pthread_t threads[DYING];
+    host_sample_at(1000);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < DYING; i++)
+            threads[i] = host_thread(die_with_a_tick_pending, NULL);
+        for (int i = 0; i < DYING; i++)
+            pthread_join(threads[i], NULL);
+    }
+    host_stop();
+    printf("alive\n");
+}
+
 int main(int argc, char **argv)
 {
     const struct host_case cases[] = {
@@ -214,6 +242,7 @@ int main(int argc, char **argv)
         {"cancelled_in_call", cancelled_in_call},
         {"cancelled_anywhere", cancelled_at_any_instruction},
         {"identity", identity_changes},
+        {"dying", dying},
         {NULL, NULL},
     };
     return host_main(argc, argv, cases);
