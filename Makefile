@@ -46,7 +46,8 @@ demo: build ## Build all, profile a small C server for 5 s, show table and flame
 
 test: build .venv/.test ## Everything: C, sanitizers, lint, layers, programs, Python
 	@.ci/install build test
-	.venv/bin/pytest
+	@failed=0; .venv/bin/pytest -n $(shell nproc) --dist loadfile -m 'not long and not alone' || failed=1; \
+	.venv/bin/pytest -m 'not long and alone' || failed=1; exit $$failed
 
 ##@ Build
 

@@ -175,6 +175,7 @@ setup(
         "plot": ["matplotlib>=3.5"],
         "test": [
             "pytest>=7",
+            "pytest-xdist",
             "matplotlib>=3.5",
             "numpy",
             "ruff==0.14.4",

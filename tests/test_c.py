@@ -10,6 +10,8 @@ import pytest
 
 from harness import ROOT
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.parametrize("target", ["ctest", "asan", "tsan", "aarch64"])
 def test_make(target: str) -> None:

@@ -17,6 +17,8 @@ from harness import Running, eventually
 from require import require_go
 from test_interop import go_pprof
 
+pytestmark = pytest.mark.alone
+
 ODD = 'a/b <c>"\N{LATIN SMALL LETTER E WITH ACUTE}'
 FRAMES = ["inner", "outer", "main"]
 

@@ -6,8 +6,12 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 import cprof
 from harness import ROOT
+
+pytestmark = pytest.mark.alone
 
 
 def test_the_demo() -> None:

@@ -29,6 +29,8 @@ from doors import (
 )
 from harness import compile_program
 
+pytestmark = pytest.mark.alone
+
 # Signals that hosts take, block and handle.
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from doors import ALL, LINKED, RUN, Outcome, Plugin, by_every_door
 
+pytestmark = pytest.mark.alone
+
 ALLOCATORS = {
     "jemalloc": "libjemalloc.so.2",
     "tcmalloc_minimal": "libtcmalloc_minimal.so.4",

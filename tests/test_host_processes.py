@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from doors import ALL, LINKED, PYTHON, RUN, SERVED, Outcome, by_every_door
+
+pytestmark = pytest.mark.alone
 
 # Children.
 

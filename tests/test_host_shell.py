@@ -12,6 +12,8 @@ from conftest import Start
 from doors import RUN, SERVED, Door, Ended, assert_sampled, ended, taking_profiles
 from harness import cprof_command
 
+pytestmark = pytest.mark.alone
+
 BURN = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"
 
 SCRIPTS = {

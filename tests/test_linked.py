@@ -17,6 +17,8 @@ from conftest import Build, Start
 from harness import Running, cprof_command, eventually, http
 from shares import assert_share, ticks_in
 
+pytestmark = pytest.mark.alone
+
 
 def test_known_functions_come_out_three_to_one(build: Build, start: Start) -> None:
     target = start(build("shares.c"), "2")

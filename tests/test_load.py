@@ -20,6 +20,8 @@ from conftest import Build, Start
 from harness import Running, eventually, http
 from require import require_wrk
 
+pytestmark = pytest.mark.alone
+
 INDEX = "/debug/pprof/"
 PATHS = [INDEX, "/debug/vars"]
 HEAD = b" HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -20,6 +20,8 @@ import cprof
 from conftest import Build, Start
 from shares import ticks_in
 
+pytestmark = pytest.mark.alone
+
 CYCLES_MS = (4, 8, 10, 20)
 RATES_HZ = (100, 1000)
 RUNS = 50

@@ -17,6 +17,8 @@ import pytest
 import cprof
 from conftest import Build, Start
 
+pytestmark = pytest.mark.alone
+
 RUNS = 50
 ORACLE_FLAGS = ["-rdynamic", "-fno-optimize-sibling-calls", "-fno-ipa-icf", "-fno-ipa-cp"]
 

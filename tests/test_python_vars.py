@@ -24,6 +24,8 @@ from harness import ROOT, Running, eventually, http
 from require import require_flask
 from test_python_door import Python, announced, free_address, listens, passes, python
 
+pytestmark = pytest.mark.alone
+
 __all__ = ["python"]
 
 # Programs that serve, say where, and stay until their input ends.

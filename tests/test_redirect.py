@@ -14,6 +14,8 @@ import pytest
 import cprof
 from conftest import Build, Start
 
+pytestmark = pytest.mark.alone
+
 NOWHERE = "stored libc, read-only libc, slot libc"
 EVERYWHERE = "stored cprof, read-only cprof, slot cprof"
 ROUND = """\

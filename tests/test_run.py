@@ -28,6 +28,8 @@ from conftest import Build, Start
 from harness import DEADLINE_S, TARGETS, Running, compile_program, cprof_command, eventually, http
 from shares import assert_share, function_names, ticks_in, total_ticks
 
+pytestmark = pytest.mark.alone
+
 LIBRARIES = Path(cprof.__file__).parent / "lib"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change root and user")
 

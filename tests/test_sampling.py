@@ -13,6 +13,8 @@ import cprof
 from conftest import Build, Start
 from shares import assert_share, function_names, ticks_in, total_ticks
 
+pytestmark = pytest.mark.alone
+
 
 def printed(text: str, name: str) -> float:
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))

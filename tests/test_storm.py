@@ -16,6 +16,8 @@ import cprof
 from conftest import Build, Start
 from harness import ROOT, TARGETS, Running, compile_program
 
+pytestmark = pytest.mark.alone
+
 SECONDS = 20
 LONG_SECONDS = int(os.environ.get("CPROF_STORM_SECONDS", "3600"))
 HZ = 1000

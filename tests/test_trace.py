@@ -15,6 +15,8 @@ from conftest import Build, Start
 from harness import ROOT, Reply, Running, cprof_command, eventually
 from require import require_go
 
+pytestmark = pytest.mark.alone
+
 
 def parsed(path: Path) -> str:
     """What Go's reader says, which refuses whatever breaks its rules."""

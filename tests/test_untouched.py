@@ -19,6 +19,8 @@ import pytest
 import cprof
 from harness import cprof_command, eventually
 
+pytestmark = pytest.mark.alone
+
 HZ = "1000"
 SQL = """
 create table t(a, b);
