@@ -31,8 +31,6 @@ from require import require_go
 PROFILES = ("allocs", "block", "goroutine", "heap", "mutex", "threadcreate")
 BUSY = """
 import cprof, sys, threading
-
-pytestmark = pytest.mark.alone
 threading.Thread(target=sys.stdin.read, daemon=True).start()
 print(cprof.serve("127.0.0.1:0").url + "/debug/pprof/", flush=True)
 while True:
