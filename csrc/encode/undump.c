@@ -12,6 +12,7 @@
 struct dump {
     const char *bytes;
     size_t n;
+    pid_t pid; /* of the program, which waits while its dump is read; 0: unknown */
     struct dump_head head;
 };
 
@@ -63,6 +64,11 @@ static bool read_memory(void *self, uint64_t address, void *into, size_t n)
     return false;
 }
 
+static pid_t pid_of(void *self)
+{
+    return ((const struct dump *)self)->pid;
+}
+
 /* The dump comes out of a program that may have written over anything. What passes here can be added up and multiplied
  * by a period without overflow: two years of a thousand cores, at one sample a second to 10,000. */
 #define COUNT_MAX (INT64_C(1) << 32)
@@ -102,8 +108,12 @@ static void collect_stacks(const struct dump *d, struct collect *c)
 
 static enum status fill(struct dump *d, const char *program_link, struct model *m, struct reason *why)
 {
-    struct process process = {.open_maps = open_maps, .read = read_memory, .program_link = program_link, .self = d};
+    struct process process = {
+        .open_maps = open_maps, .read = read_memory, .program_link = program_link, .pid = pid_of, .self = d};
+    int pid;
     struct collect c;
+    if (sscanf(program_link, "/proc/%d/", &pid) == 1)
+        d->pid = pid;
     enum status status = collect_init(&c);
     if (status)
         return status;

@@ -34,11 +34,10 @@ static enum status intern_map(struct locator *self, const struct map *map, uint3
     return STATUS_OK;
 }
 
-static enum status name_location(struct locator *self, uint64_t address, struct model_location *l,
-                                 struct model_line lines[NAMER_MAX_INLINE])
+/* Its lines out of n frames. */
+static enum status name_location(struct locator *self, const struct named_frame *frames, size_t n,
+                                 struct model_location *l, struct model_line lines[NAMER_MAX_INLINE])
 {
-    struct named_frame frames[NAMER_MAX_INLINE];
-    size_t n = self->namer->frames(self->namer->self, address, frames);
     uint32_t missing = n ? 0 : MODEL_HAS_FUNCTIONS | MODEL_HAS_FILENAMES | MODEL_HAS_LINE_NUMBERS;
     for (size_t i = 0; i < n; i++) {
         enum status status = intern_function(self->out, &frames[i], &lines[i].function);
@@ -57,14 +56,18 @@ static enum status name_location(struct locator *self, uint64_t address, struct 
     return STATUS_OK;
 }
 
+/* Anonymous memory becomes a mapping where there are names for what runs in it. Without, it tells a reader nothing, and
+ * Go leaves it out. */
 static enum status make_location(struct locator *self, uint64_t address, uint32_t *index)
 {
+    struct named_frame frames[NAMER_MAX_INLINE];
     struct model_line lines[NAMER_MAX_INLINE];
     struct model_location l = {.mapping = MODEL_NONE, .address = address};
+    size_t n = self->namer->frames(self->namer->self, address, frames);
     const struct map *map = maps_find(self->maps, address);
-    enum status status = map ? intern_map(self, map, &l.mapping) : STATUS_OK;
+    enum status status = map && (n || !map->is_anonymous) ? intern_map(self, map, &l.mapping) : STATUS_OK;
     if (!status)
-        status = name_location(self, address, &l, lines);
+        status = name_location(self, frames, n, &l, lines);
     return status ? status : model_add_location(self->out, &l, index);
 }
 
@@ -120,8 +123,11 @@ enum status locator_init(struct locator *l, struct model *out, const struct maps
         if (!vec_u32_push(&l->map_index, MODEL_NONE))
             return STATUS_NOMEM;
     /* mapping[0] is the main program by convention: readers take "File:" from it. */
+    size_t program = 0;
+    while (program < l->maps->n && l->maps->at[program].is_anonymous)
+        program++;
     uint32_t first;
-    return l->maps->n ? intern_map(l, &l->maps->at[0], &first) : STATUS_OK;
+    return program < l->maps->n ? intern_map(l, &l->maps->at[program], &first) : STATUS_OK;
 }
 
 void locator_fini(struct locator *l)

@@ -7,21 +7,24 @@
 #include "base/status.h"
 #include "profile/process.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct map {
     uint64_t start, limit, offset;
-    char *path; /* " (deleted)" trimmed; "[vdso]"; never NULL */
+    char *path;        /* " (deleted)" trimmed; "[vdso]"; never NULL */
+    bool is_anonymous; /* no file's, and without a name: path is MAPS_JIT */
 };
+
+#define MAPS_JIT "[jit]"
 
 struct maps {
     struct map *at; /* by rising start */
     size_t n, cap;
 };
 
-/* As Go does: executable entries only, anonymous ones without a name
- * skipped. maps is initialised here, valid on STATUS_OK. */
+/* The executable entries. maps is initialised here, valid on STATUS_OK. */
 enum status maps_read(const struct process *process, struct maps *maps, struct reason *why);
 void maps_fini(struct maps *maps);
 

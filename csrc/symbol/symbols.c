@@ -2,7 +2,9 @@
 
 #include "symbol/debugfile.h"
 #include "symbol/inlines.h"
+#include "symbol/known.h"
 #include "symbol/modules.h"
+#include "symbol/perfmap.h"
 #include "symbol/plt.h"
 #include "symbol/symtab.h"
 #include "symbol/taken.h"
@@ -16,10 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is read of a module when the first address in it is asked for. */
+/* What is known of a module when the first address in it is asked for, and what is read of it when that is not enough.
+ */
 struct content {
+    struct known *known; /* NULL: nothing is kept */
+    bool is_asked;
     Dwfl_Module *dwfl;
     bool is_read;
+    bool has_file; /* otherwise names may come later, when the file is back */
     uint64_t bias; /* address in memory minus address in DWARF */
     struct symtab symtab;
     struct units units;
@@ -27,10 +33,13 @@ struct content {
 };
 
 struct symbols {
+    const struct process *process;
     struct modules modules;
     struct content *contents; /* one per module, same order */
     Dwfl *dwfl;
     struct texts texts;
+    struct perfmap perfmap;
+    bool perfmap_is_open;
     bool broken; /* libdw was left in the middle: its memory is leaked rather than walked once more */
 };
 
@@ -96,6 +105,7 @@ enum status symbols_open(struct symbols **out, const struct process *process, st
     struct symbols *s = calloc(1, sizeof *s);
     if (!s)
         goto done;
+    s->process = process;
     status = modules_read(&s->modules, process, why);
     if (status != STATUS_OK)
         goto done;
@@ -129,11 +139,13 @@ void symbols_close(struct symbols *s)
         symtab_fini(&s->contents[i].symtab);
         units_fini(&s->contents[i].units);
         plt_fini(&s->contents[i].plt);
+        known_release(s->contents[i].known);
     }
     free(s->contents);
     if (s->dwfl && !s->broken)
         dwfl_end(s->dwfl);
     texts_fini(&s->texts);
+    perfmap_close(&s->perfmap);
     modules_fini(&s->modules);
     free(s);
 }
@@ -154,6 +166,7 @@ static void read_content(struct content *c)
     Elf *elf = c->dwfl ? dwfl_module_getelf(c->dwfl, &bias) : NULL;
     if (!elf)
         return;
+    c->has_file = true;
     symtab_init(&c->symtab, c->dwfl);
     plt_init(&c->plt, elf, bias);
     Dwarf *dw = dwfl_module_getdwarf(c->dwfl, &bias);
@@ -162,17 +175,6 @@ static void read_content(struct content *c)
         c->bias = bias;
         units_init(&c->units, dw);
     }
-}
-
-static struct content *content_at(struct symbols *s, uint64_t address)
-{
-    struct module *m = modules_find(&s->modules, address);
-    if (!m)
-        return NULL;
-    struct content *c = &s->contents[m - s->modules.at];
-    if (!c->is_read)
-        read_content(c);
-    return c;
 }
 
 static size_t name_stub(struct symbols *s, const struct content *c, uint64_t address, struct named_frame *out)
@@ -187,12 +189,9 @@ static size_t name_stub(struct symbols *s, const struct content *c, uint64_t add
     return 1;
 }
 
-static size_t find_frames(struct symbols *s, uint64_t address, struct named_frame out[NAMER_MAX_INLINE])
+static size_t find_frames(struct symbols *s, struct content *c, const struct symbol *symbol, uint64_t address,
+                          struct named_frame out[NAMER_MAX_INLINE])
 {
-    struct content *c = content_at(s, address);
-    if (!c)
-        return 0;
-    const struct symbol *symbol = symtab_find(&c->symtab, address);
     struct text *text = symbol ? texts_keep(&s->texts, symbol->name, symbol->name_len) : NULL;
     uint64_t dwarf_address = address - c->bias;
     struct unit *unit = units_find(&c->units, dwarf_address);
@@ -206,18 +205,74 @@ static size_t find_frames(struct symbols *s, uint64_t address, struct named_fram
     return n ? n : name_stub(s, c, address, out);
 }
 
-static size_t frames(void *self, uint64_t address, struct named_frame out[NAMER_MAX_INLINE])
+static void answer_by_file(struct symbols *s, struct content *c, uint64_t address, struct known_answer *out)
 {
-    struct symbols *s = self;
+    if (!c->is_read)
+        read_content(c);
+    const struct symbol *symbol = symtab_find(&c->symtab, address);
+    out->entry = symbol ? symbol->start : 0;
+    out->n = find_frames(s, c, symbol, address, out->frames);
+}
+
+/* Entries are kept as offsets too: the module may lie elsewhere next time. */
+static void answer_in_module(struct symbols *s, const struct module *m, struct content *c, uint64_t address,
+                             struct known_answer *out)
+{
+    struct known_id id;
+    if (!c->is_asked && module_identify(m, &id))
+        c->known = known_hold(&id);
+    c->is_asked = true;
+    if (!c->known || !known_find(c->known, address - m->start, out)) {
+        answer_by_file(s, c, address, out);
+        out->entry = out->entry ? out->entry - m->start : UINT64_MAX;
+        if (c->known && c->has_file)
+            known_add(c->known, address - m->start, out);
+    }
+    out->entry = out->entry == UINT64_MAX ? 0 : out->entry + m->start;
+}
+
+static void answer_at_run_time(struct symbols *s, uint64_t address, struct known_answer *out)
+{
+    char name[PERFMAP_MAX_NAME];
+    pid_t pid = s->process->pid ? s->process->pid(s->process->self) : 0;
+    if (!s->perfmap_is_open && pid > 0)
+        perfmap_open(&s->perfmap, pid);
+    s->perfmap_is_open = true;
+    struct text *text = perfmap_find(&s->perfmap, address, name) ? texts_keep(&s->texts, name, strlen(name)) : NULL;
+    if (!text)
+        return;
+    out->frames[0] = (struct named_frame){texts_readable(&s->texts, text), text->plain, "", 0, 0};
+    out->n = 1;
+}
+
+static void answer_at(struct symbols *s, uint64_t address, struct known_answer *out)
+{
+    const struct module *m = modules_find(&s->modules, address);
     jmp_buf here;
+    out->n = 0;
+    out->entry = 0;
+    if (!m) {
+        answer_at_run_time(s, address, out);
+        return;
+    }
     if (s->broken)
-        return 0;
+        return;
     if (setjmp(here)) {
         s->broken = true;
-        return 0;
+        out->n = 0;
+        out->entry = 0;
+        return;
     }
     out_of_memory = &here;
-    return find_frames(s, address, out);
+    answer_in_module(s, m, &s->contents[m - s->modules.at], address, out);
+}
+
+static size_t frames(void *self, uint64_t address, struct named_frame out[NAMER_MAX_INLINE])
+{
+    struct known_answer answer;
+    answer_at(self, address, &answer);
+    memcpy(out, answer.frames, answer.n * sizeof *out);
+    return answer.n;
 }
 
 static bool build_id(void *self, uint64_t address, char *hex, size_t room)
@@ -233,10 +288,9 @@ static bool build_id(void *self, uint64_t address, char *hex, size_t room)
 
 static uint64_t entry(void *self, uint64_t address)
 {
-    struct symbols *s = self;
-    struct content *c = s->broken ? NULL : content_at(s, address);
-    const struct symbol *symbol = c ? symtab_find(&c->symtab, address) : NULL;
-    return symbol ? symbol->start : 0;
+    struct known_answer answer;
+    answer_at(self, address, &answer);
+    return answer.entry;
 }
 
 struct namer symbols_namer(struct symbols *s)

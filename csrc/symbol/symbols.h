@@ -1,6 +1,8 @@
 /*
- * Names, files, lines and inlined frames of addresses in a process, by libdw. Ordinary threads only;
- * opening and asking read ELF files and allocate. Never touches the network: debuginfod is not asked.
+ * Names, files, lines and inlined frames of addresses in a process, by libdw; what was found is kept for later
+ * sessions (symbol/known). Code that was made at run time has the names that its maker wrote down (symbol/perfmap).
+ * Ordinary threads only; opening and asking read ELF files and allocate. Never touches the network: debuginfod is not
+ * asked.
  */
 #ifndef CPROF_SYMBOL_SYMBOLS_H
 #define CPROF_SYMBOL_SYMBOLS_H

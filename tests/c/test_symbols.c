@@ -3,6 +3,7 @@
 #include "symbol/symbols.h"
 
 #include "check.h"
+#include "symbol/known.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -30,13 +31,20 @@ static size_t ask(struct namer *n, const void *address)
     return n->frames(n->self, (uintptr_t)address, f);
 }
 
-static struct symbols *open_session(struct namer *n)
+static struct symbols *open_later(struct namer *n)
 {
     struct symbols *s = NULL;
     struct reason why = {""};
     CHECK_INT(symbols_open(&s, &process_self, &why), STATUS_OK);
     *n = symbols_namer(s);
     return s;
+}
+
+/* That of a process which has asked nothing yet. */
+static struct symbols *open_session(struct namer *n)
+{
+    known_forget();
+    return open_later(n);
 }
 
 /* The chain under test: outer calls middle calls inner, both inlined. */
@@ -414,6 +422,97 @@ static void test_unmapped_meanwhile(void)
     symbols_close(s);
 }
 
+/* What a session has found the next one knows, though the file is gone; and a module without a build id is known by its
+ * file, of which another version may lie there now. */
+static void test_known_later(const char *name, const char *flags)
+{
+    CHECK(build("cc -O2 -g %s -shared -fPIC s.c -o %s", flags, name));
+    void *library = load(name);
+    CHECK(library != NULL);
+    if (!library)
+        return;
+    struct namer n;
+    void *pc = ((void *(*)(int))dlsym(library, "probe"))(1), *fresh = dlsym(library, "visible");
+    bool has_id = strstr(flags, "none") == NULL;
+    struct symbols *s = open_session(&n);
+    check_c_chain(&n, library);
+    uint64_t entry = n.entry(n.self, (uintptr_t)pc);
+    CHECK(entry && entry <= (uintptr_t)pc);
+    symbols_close(s);
+
+    s = open_later(&n);
+    check_c_chain(&n, library);
+    CHECK(n.entry(n.self, (uintptr_t)pc) == entry);
+    symbols_close(s);
+    CHECK(known_bytes() > 0 && known_bytes() < 1 << 20);
+
+    CHECK(build("cc -O0 -g %s -shared -fPIC s.c -o new.so && mv new.so %s", flags, name));
+    s = open_later(&n);
+    if (has_id) {
+        check_c_chain(&n, library);
+        CHECK(n.entry(n.self, (uintptr_t)pc) == entry);
+    } else
+        CHECK_INT(ask(&n, pc), 0);
+    CHECK_INT(ask(&n, fresh), 0); /* nobody has asked for it before */
+    symbols_close(s);
+    dlclose(library);
+}
+
+/* Another library at the place of one that was closed, between two sessions. */
+static void test_another_in_its_place(void)
+{
+    CHECK(build("cc -O2 -g -shared -fPIC s.c -o one.so"
+                " && sed -e s/hidden/behind/ -e s/leaf/twig/ -e s/wrap/wind/ s.c >t.c && cc -O2 -g -shared -fPIC t.c -o two.so"));
+    struct namer n;
+    void *pc[2];
+    for (int i = 0; i < 2; i++) {
+        void *library = load(i ? "two.so" : "one.so");
+        CHECK(library != NULL);
+        if (!library)
+            return;
+        pc[i] = ((void *(*)(int))dlsym(library, "probe"))(1);
+        struct symbols *s = i ? open_later(&n) : open_session(&n);
+        CHECK_INT(ask(&n, pc[i]), 3);
+        CHECK_STR(f[0].name, i ? "twig" : "leaf");
+        CHECK_STR(f[1].name, i ? "wind" : "wrap");
+        CHECK_STR(f[2].name, i ? "behind" : "hidden");
+        symbols_close(s);
+        dlclose(library);
+        s = open_later(&n);
+        CHECK_INT(ask(&n, pc[i]), 0); /* nothing is there */
+        symbols_close(s);
+    }
+    if (pc[0] != pc[1])
+        printf("not tried here: the loader took another place\n");
+}
+
+/* A debug file where distributions put it, found by build id alone. Their folder is root's: in a namespace of our own,
+ * where that can be had, nothing of the machine is touched. */
+static int as_program_with_installed_debug_file(void)
+{
+    struct namer n;
+    struct symbols *s = open_session(&n);
+    test_inline_chain(&n);
+    symbols_close(s);
+    return check_done();
+}
+
+static void test_installed_by_build_id(void)
+{
+    if (!build("unshare -rm true || unshare -m true") || !build("test -d /usr/lib/debug")) {
+        printf("not tried here: /usr/lib/debug\n");
+        return;
+    }
+    CHECK(build("cp /proc/$PPID/exe whole && objcopy --only-keep-debug whole whole.debug && cp whole bare && strip -g bare"
+                " && mv whole.debug installed && rm whole"
+                " && id=$(readelf -n bare | sed -n 's/.*Build ID: //p') && test -n \"$id\" && cat >within <<END\n"
+                "mount -t tmpfs none /usr/lib/debug && mkdir -p /usr/lib/debug/.build-id/$(echo $id | cut -c1-2) &&"
+                " cp installed /usr/lib/debug/.build-id/$(echo $id | cut -c1-2)/$(echo $id | cut -c3-).debug && ./bare installed\n"
+                "END\n"
+                "sh -c '! ./bare installed'"));
+    CHECK(build("unshare -rm sh within || unshare -m sh within"));
+}
+
 /* .gnu_debugdata: a symbol table packed into the stripped file. */
 static void test_mini_debuginfo(void)
 {
@@ -572,6 +671,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "replaced") == 0)
         return as_replaced_program();
+    if (argc > 1 && strcmp(argv[1], "installed") == 0)
+        return as_program_with_installed_debug_file();
     int all, inherited, all_now, inherited_now;
     count_descriptors(&all, &inherited);
     struct namer n;
@@ -599,6 +700,10 @@ int main(int argc, char **argv)
         test_kinds_of_dwarf();
         test_stripped_and_replaced("with.so", "-Wl,--build-id");
         test_stripped_and_replaced("without.so", "-Wl,--build-id=none");
+        test_known_later("known.so", "-Wl,--build-id");
+        test_known_later("knownfile.so", "-Wl,--build-id=none");
+        test_another_in_its_place();
+        test_installed_by_build_id();
         test_unmapped_meanwhile();
         test_mini_debuginfo();
         test_cpp();
