@@ -94,11 +94,59 @@ enum status locate_pseudo(struct model *m, const char *name, uint32_t *index)
     return status ? status : model_add_location(m, &l, index);
 }
 
+static enum status announce(struct locator *l, uint64_t address)
+{
+    uint64_t hash = hash_word(l->by_wanted.seed, address);
+    struct rowindex_probe probe = rowindex_start(hash);
+    for (uint32_t row; rowindex_next(&l->by_wanted, &probe, &row);)
+        if (l->wanted.at[row] == address)
+            return STATUS_OK;
+    if (l->wanted.n >= ROWINDEX_MAX_ROWS)
+        return STATUS_TOO_BIG;
+    if (!rowindex_reserve(&l->by_wanted) || !vec_u64_push(&l->wanted, address))
+        return STATUS_NOMEM;
+    rowindex_put(&l->by_wanted, hash, (uint32_t)(l->wanted.n - 1));
+    return STATUS_OK;
+}
+
+/* A return address may lie behind the call's function. */
+static uint64_t place_of(const uint64_t *pc, size_t i)
+{
+    return pc[i] - (i > 0);
+}
+
+enum status locator_announce(struct locator *l, const uint64_t *pc, size_t depth)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < depth && !status; i++)
+        status = announce(l, place_of(pc, i));
+    return status;
+}
+
+static int compare_addresses(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+enum status locator_name_announced(struct locator *l)
+{
+    enum status status = STATUS_OK;
+    uint32_t row;
+    rowindex_fini(&l->by_wanted); /* the rows move */
+    if (l->wanted.n)
+        qsort(l->wanted.at, l->wanted.n, sizeof *l->wanted.at, compare_addresses);
+    for (size_t i = 0; i < l->wanted.n && !status; i++)
+        status = location_of(l, l->wanted.at[i], &row);
+    vec_u64_fini(&l->wanted);
+    return status;
+}
+
 enum status locator_stack(struct locator *l, const uint64_t *pc, size_t depth, uint32_t *rows)
 {
     enum status status = STATUS_OK;
     for (size_t i = 0; i < depth && !status; i++)
-        status = location_of(l, pc[i] - (i > 0), &rows[i]);
+        status = location_of(l, place_of(pc, i), &rows[i]);
     return status;
 }
 
@@ -119,6 +167,7 @@ enum status locator_init(struct locator *l, struct model *out, const struct maps
 {
     *l = (struct locator){.out = out, .maps = maps, .namer = namer};
     rowindex_init(&l->by_address);
+    rowindex_init(&l->by_wanted);
     for (size_t i = 0; i < l->maps->n; i++)
         if (!vec_u32_push(&l->map_index, MODEL_NONE))
             return STATUS_NOMEM;
@@ -133,6 +182,8 @@ enum status locator_init(struct locator *l, struct model *out, const struct maps
 void locator_fini(struct locator *l)
 {
     rowindex_fini(&l->by_address);
+    rowindex_fini(&l->by_wanted);
+    vec_u64_fini(&l->wanted);
     vec_u32_fini(&l->map_index);
     vec_u32_fini(&l->map_unknown);
     vec_u32_fini(&l->map_inline);

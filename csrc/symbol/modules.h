@@ -29,6 +29,7 @@ struct module {
     size_t head_len;
     size_t phdrs_at; /* file offset of the program headers; in head they follow the ELF header */
     void *image;     /* the copy behind the Elf of the vdso */
+    size_t unpacked; /* bytes that its DWARF takes in memory where its files have it packed: symbol/content */
 };
 
 struct modules {

@@ -18,6 +18,10 @@ struct symbols;
 enum status symbols_open(struct symbols **out, const struct process *process, struct reason *why);
 void symbols_close(struct symbols *s);
 
+/* What a session keeps open of the files it reads, in bytes of memory, roughly, when it goes on to the next address: a
+ * unit of C++ takes a megabyte. Whoever asks by rising address loses next to nothing by it. Tests lower it. */
+extern size_t symbols_open_bytes;
+
 /* The same session as collect wants it. */
 struct namer symbols_namer(struct symbols *s);
 

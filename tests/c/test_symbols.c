@@ -513,6 +513,26 @@ static void test_installed_by_build_id(void)
     CHECK(build("unshare -rm sh within || unshare -m sh within"));
 }
 
+/* A debug file that takes hundreds of megabytes once unpacked is not worth them: names there are, lines not. */
+static void test_packed_too_big(void)
+{
+    void *library = NULL;
+    if (build("truncate -s 200M zeros && cc -O2 -g -shared -fPIC s.c -o huge.so && objcopy --add-section .debug_macro=zeros huge.so"
+              " && objcopy --compress-debug-sections huge.so && rm zeros"))
+        library = load("huge.so");
+    if (!library) {
+        printf("not built here: huge.so\n");
+        return;
+    }
+    struct namer n;
+    struct symbols *s = open_session(&n);
+    CHECK_INT(ask(&n, ((void *(*)(int))dlsym(library, "probe"))(1)), 1);
+    CHECK_STR(f[0].name, "hidden");
+    CHECK_STR(f[0].file, "");
+    symbols_close(s);
+    dlclose(library);
+}
+
 /* .gnu_debugdata: a symbol table packed into the stripped file. */
 static void test_mini_debuginfo(void)
 {
@@ -619,6 +639,22 @@ static void test_cpp(void)
     }
 }
 
+/* Files that are closed after each answer, as many large ones are, give the same answers. */
+static void test_closed_in_between(void)
+{
+    size_t usual = symbols_open_bytes;
+    symbols_open_bytes = 0;
+    struct namer n;
+    struct symbols *s = open_session(&n);
+    test_inline_chain(&n);
+    test_libraries(&n);
+    test_inline_chain(&n);
+    symbols_close(s);
+    test_kinds_of_dwarf();
+    test_cpp();
+    symbols_open_bytes = usual;
+}
+
 /* The file's DWARF spoiled, byte by byte in places: names may be missing, nothing else may happen. */
 static void test_broken_dwarf(void)
 {
@@ -707,6 +743,10 @@ int main(int argc, char **argv)
         test_unmapped_meanwhile();
         test_mini_debuginfo();
         test_cpp();
+        test_closed_in_between();
+        test_packed_too_big();
+        test_broken_dwarf();
+        symbols_open_bytes = 0;
         test_broken_dwarf();
     }
     build("rm -rf %s", dir);
