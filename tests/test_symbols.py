@@ -7,9 +7,11 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 import cprof
 from conftest import Build, Start
-from harness import DEADLINE_S, cprof_command
+from harness import DEADLINE_S, TARGETS, compile_program, cprof_command
 from require import require_go
 from shares import assert_share, function_names, ticks_in, total_ticks
 
@@ -92,3 +94,59 @@ def test_the_kernels_page_has_names(build: Build, start: Start, tmp_path: Path) 
     inside = [s for s in profile.samples if s.frames[0].mapping == "[vdso]"]
     assert sum(s.values[0] for s in inside) > total_ticks(profile) / 4
     assert any("clock_gettime" in s.frames[0].name for s in inside), function_names(profile)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Two libraries of the same layout, by the name of their only function."""
+    folder, made = tmp_path_factory.mktemp("parts"), {}
+    for name in ("first", "other"):
+        made[name] = str(folder / f"{name}.so")
+        flags = ["-shared", "-fPIC", f"-DSPIN=in_{name}"]
+        compile_program(
+            TARGETS / "swapped_part.c", Path(made[name]), flags, link=False, crash=False
+        )
+    return made
+
+
+def swapped(build: Build, start: Start, out: Path, *words: str) -> tuple[cprof.Profile, list[str]]:
+    """And where the functions lay."""
+    target = start(build("swapped.c", ["-ldl"]), str(out), *words)
+    assert target.wait() == 0
+    return cprof.load(out), [line.split()[1] for line in target.stdout().splitlines()]
+
+
+def test_a_library_in_the_place_of_another_does_not_lend_it_its_name(
+    build: Build, start: Start, tmp_path: Path, parts: dict[str, str]
+) -> None:
+    words = (parts["first"], "in_first", parts["other"], "in_other")
+    profile, places = swapped(build, start, tmp_path / "cpu.pb.gz", *words)
+    ticks = ticks_in(profile, "in_first", "in_other", "<unloaded>")
+    if places[0] != places[1]:
+        pytest.skip("the loader took another place")
+    assert ticks["in_first"] == 0 and ticks["in_other"] <= total_ticks(profile) * 0.55
+    assert ticks["<unloaded>"] > total_ticks(profile) * 0.4, function_names(profile)
+    unloaded = [s.frames[0] for s in profile.samples if s.frames[0].name == "<unloaded>"]
+    assert all(f.address and not f.mapping for f in unloaded)
+
+
+def test_a_library_that_is_opened_again_keeps_its_names(
+    build: Build, start: Start, tmp_path: Path, parts: dict[str, str]
+) -> None:
+    words = (parts["first"], "in_first") * 3
+    profile, places = swapped(build, start, tmp_path / "cpu.pb.gz", *words)
+    if len(set(places)) > 1:
+        pytest.skip("the loader took another place")
+    ticks = ticks_in(profile, "in_first", "<unloaded>")
+    assert ticks["<unloaded>"] == 0
+    assert ticks["in_first"] > total_ticks(profile) * 0.8, function_names(profile)
+
+
+def test_a_library_that_is_gone_is_said_to_be(
+    build: Build, start: Start, tmp_path: Path, parts: dict[str, str]
+) -> None:
+    words = (parts["first"], "in_first", "-", "-")
+    profile, _ = swapped(build, start, tmp_path / "cpu.pb.gz", *words)
+    ticks = ticks_in(profile, "at_home", "<unloaded>")
+    assert_share(ticks["<unloaded>"], sum(ticks.values()), 0.5)
+    assert sum(ticks.values()) > total_ticks(profile) * 0.8, function_names(profile)

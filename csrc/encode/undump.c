@@ -84,7 +84,8 @@ static bool is_believable(const struct dump_head *head)
     const struct cpu_stats *s = &head->facts.stats;
     return s->hz <= CPU_HZ_MAX && s->ticks <= COUNT_MAX && s->lost_ring_full <= COUNT_MAX &&
            s->threads_covered <= INT32_MAX && s->process_cpu_ns >= 0 && s->process_cpu_ns <= NS_MAX &&
-           s->uncovered_cpu_ns >= 0 && s->uncovered_cpu_ns <= NS_MAX && are_weights(head->refused);
+           head->facts.vacated.n <= VACATED_MAX && s->uncovered_cpu_ns >= 0 && s->uncovered_cpu_ns <= NS_MAX &&
+           are_weights(head->refused);
 }
 
 static void collect_stacks(const struct dump *d, struct collect *c)

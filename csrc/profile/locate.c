@@ -56,6 +56,21 @@ static enum status name_location(struct locator *self, const struct named_frame 
     return STATUS_OK;
 }
 
+/* No system name: pprof takes an angle-bracketed one for something to demangle, and shows "<unknown>". */
+static struct named_frame pseudo(const char *name)
+{
+    return (struct named_frame){.name = name, .system_name = "", .file = ""};
+}
+
+static enum status add_unloaded(struct locator *self, uint64_t address, uint32_t *index)
+{
+    struct named_frame frame = pseudo(UNLOADED_FRAME);
+    struct model_line line = {0};
+    struct model_location l = {.mapping = MODEL_NONE, .address = address, .lines = &line, .n_lines = 1};
+    enum status status = intern_function(self->out, &frame, &line.function);
+    return status ? status : model_add_location(self->out, &l, index);
+}
+
 /* Anonymous memory becomes a mapping where there are names for what runs in it. Without, it tells a reader nothing, and
  * Go leaves it out. */
 static enum status make_location(struct locator *self, uint64_t address, uint32_t *index)
@@ -63,6 +78,8 @@ static enum status make_location(struct locator *self, uint64_t address, uint32_
     struct named_frame frames[NAMER_MAX_INLINE];
     struct model_line lines[NAMER_MAX_INLINE];
     struct model_location l = {.mapping = MODEL_NONE, .address = address};
+    if (maps_is_vacated(self->maps, address))
+        return add_unloaded(self, address, index);
     size_t n = self->namer->frames(self->namer->self, address, frames);
     const struct map *map = maps_find(self->maps, address);
     enum status status = map && (n || !map->is_anonymous) ? intern_map(self, map, &l.mapping) : STATUS_OK;
@@ -87,8 +104,7 @@ static enum status location_of(struct locator *self, uint64_t address, uint32_t 
 enum status locate_pseudo(struct model *m, const char *name, uint32_t *index)
 {
     struct model_line line = {0};
-    /* No system name: pprof takes an angle-bracketed one for something to demangle, and shows "<unknown>". */
-    struct named_frame frame = {.name = name, .system_name = "", .file = ""};
+    struct named_frame frame = pseudo(name);
     enum status status = intern_function(m, &frame, &line.function);
     struct model_location l = {.mapping = MODEL_NONE, .lines = &line, .n_lines = 1};
     return status ? status : model_add_location(m, &l, index);

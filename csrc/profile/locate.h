@@ -9,6 +9,9 @@
 #include "profile/model.h"
 #include "profile/namer.h"
 
+/* The name of code in a library that was unloaded since, whatever lies there now. */
+#define UNLOADED_FRAME "<unloaded>"
+
 struct locator {
     struct model *out;
     const struct maps *maps;

@@ -72,6 +72,14 @@ void maps_fini(struct maps *maps)
     *maps = (struct maps){0};
 }
 
+bool maps_is_vacated(const struct maps *maps, uint64_t address)
+{
+    for (uint32_t i = 0; maps->vacated && i < maps->vacated->n; i++)
+        if (address >= maps->vacated->at[i].low && address < maps->vacated->at[i].high)
+            return true;
+    return false;
+}
+
 const struct map *maps_find(const struct maps *maps, uint64_t address)
 {
     size_t low = 0, high = maps->n;

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "profile/process.h"
+#include "sampler/vacated.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,11 +23,15 @@ struct map {
 struct maps {
     struct map *at; /* by rising start */
     size_t n, cap;
+    const struct vacated *vacated; /* places where something else lay meanwhile; NULL: none */
 };
 
 /* The executable entries. maps is initialised here, valid on STATUS_OK. */
 enum status maps_read(const struct process *process, struct maps *maps, struct reason *why);
 void maps_fini(struct maps *maps);
+
+/* Whether an address of earlier may belong to a module that is not there any more. */
+bool maps_is_vacated(const struct maps *maps, uint64_t address);
 
 /* The mapping of address, NULL if it is in none. */
 const struct map *maps_find(const struct maps *maps, uint64_t address);
