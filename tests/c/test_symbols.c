@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -692,6 +693,44 @@ static void test_broken_dwarf(void)
     dlclose(library);
 }
 
+/* The packed symbol table spoiled where it lies in the file, behind all that is mapped. */
+static void test_broken_mini_debuginfo(void)
+{
+    void *library = NULL;
+    if (build("cc -O2 -shared -fPIC s.c -o pack.so && cp pack.so pack.syms && xz pack.syms && strip pack.so"
+              " && objcopy --add-section .gnu_debugdata=pack.syms.xz pack.so"))
+        library = load("pack.so");
+    char path[128];
+    static char whole[1 << 16], spoiled[1 << 16];
+    snprintf(path, sizeof path, "%s/pack.so", dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, whole, sizeof whole);
+    const char *pack = n > 0 ? memmem(whole, (size_t)n, "\xfd" "7zXZ", 6) : NULL;
+    snprintf(path, sizeof path, "%s/pack.syms.xz", dir);
+    struct stat st;
+    if (!library || !pack || stat(path, &st) != 0) {
+        printf("not built here: pack.so\n");
+        return;
+    }
+    void *pc = ((void *(*)(int))dlsym(library, "probe"))(1);
+    unsigned random = 7;
+    for (int round = 0; round < 300; round++) {
+        memcpy(spoiled, pack, (size_t)st.st_size);
+        for (int i = 0; i < round % 20; i++) {
+            random = random * 1103515245 + 12345;
+            spoiled[(random >> 8) % (unsigned)st.st_size] = (char)(random >> 24);
+        }
+        CHECK_INT(pwrite(fd, spoiled, (size_t)st.st_size, pack - whole), st.st_size);
+        struct namer names;
+        struct symbols *s = open_session(&names);
+        size_t frames = ask(&names, pc);
+        CHECK(frames <= 1 && (round % 20 || frames == 1));
+        symbols_close(s);
+    }
+    close(fd);
+    dlclose(library);
+}
+
 /* Those a child would inherit, and all. */
 static void count_descriptors(int *all, int *inherited)
 {
@@ -746,6 +785,7 @@ int main(int argc, char **argv)
         test_closed_in_between();
         test_packed_too_big();
         test_broken_dwarf();
+        test_broken_mini_debuginfo();
         symbols_open_bytes = 0;
         test_broken_dwarf();
     }
