@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -731,6 +733,41 @@ static void test_broken_mini_debuginfo(void)
     dlclose(library);
 }
 
+/* A profile, a look at /debug/pprof/symbol and a cprof_write at once, with what is kept thrown away meanwhile. */
+static _Atomic int wrong;
+
+static void *ask_again_and_again(void *pc)
+{
+    for (int i = 0; i < 40; i++) {
+        struct symbols *s = NULL;
+        struct named_frame mine[NAMER_MAX_INLINE];
+        if (symbols_open(&s, &process_self, NULL) != STATUS_OK)
+            return NULL;
+        struct namer n = symbols_namer(s);
+        for (int k = 0; k < 50; k++)
+            n.frames(n.self, (uintptr_t)pc + (uintptr_t)(k + i) % 64, mine);
+        if (n.frames(n.self, (uintptr_t)pc, mine) != 3 || strcmp(mine[0].name, "inner") || strcmp(mine[2].name, "outer"))
+            atomic_fetch_add(&wrong, 1);
+        symbols_close(s);
+        if (i % 8 == 0)
+            known_forget();
+    }
+    return NULL;
+}
+
+static void test_sessions_at_once(void)
+{
+    pthread_t threads[3];
+    void *pc = outer(1);
+    for (int i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, ask_again_and_again, pc);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    CHECK_INT(wrong, 0);
+    known_forget();
+    CHECK_INT(known_bytes(), 0);
+}
+
 /* Those a child would inherit, and all. */
 static void count_descriptors(int *all, int *inherited)
 {
@@ -765,6 +802,7 @@ int main(int argc, char **argv)
     CHECK_INT(inherited_now, inherited);
     symbols_close(s);
     symbols_close(NULL);
+    test_sessions_at_once();
 
     strcpy(dir, "/tmp/test_symbols.XXXXXX");
     CHECK(mkdtemp(dir) != NULL);
