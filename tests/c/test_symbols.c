@@ -695,6 +695,42 @@ static void test_broken_dwarf(void)
     dlclose(library);
 }
 
+/* What libdw decodes it keeps: a program of thousands of units, all of them sampled, took gigabytes of its host's heap. */
+static void test_many_lines(void)
+{
+    enum { UNITS = 12, LINES = 100000 };
+    void *library = NULL;
+    if (build("{ echo '.globl unit_N'; echo '.type unit_N,@function'; echo unit_N:; yes nop | head -n %d; echo ret;"
+              " echo '.size unit_N,.-unit_N'; } >u.s && as -g u.s -o u.o && for i in $(seq 0 %d); do"
+              " objcopy --redefine-sym unit_N=unit_$i u.o u$i.o || exit 1; done && cc -shared u?.o u??.o -o units.so && rm u*.o u.s",
+              LINES, UNITS - 1))
+        library = load("units.so");
+    if (!library) {
+        printf("not built here: units.so\n");
+        return;
+    }
+    size_t usual = symbols_open_bytes, most = 0;
+    symbols_open_bytes = 8 << 20;
+    struct mallinfo2 before = mallinfo2();
+    struct namer n;
+    struct symbols *s = open_session(&n);
+    for (int i = 0; i < UNITS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "unit_%d", i);
+        char *start = dlsym(library, name);
+        CHECK_INT(ask(&n, start + 1000), 1);
+        CHECK_STR(f[0].name, "unit_N"); /* as its DWARF still calls it */
+        CHECK_INT(f[0].line, 4 + 1000);
+        struct mallinfo2 now = mallinfo2();
+        size_t grown = now.uordblks + now.hblkhd - before.uordblks - before.hblkhd;
+        most = grown > most ? grown : most;
+    }
+    symbols_close(s);
+    symbols_open_bytes = usual;
+    CHECK(most < 8 * 3 << 20); /* a unit is 5 MiB: without a bound it would be 60 */
+    dlclose(library);
+}
+
 /* The packed symbol table spoiled where it lies in the file, behind all that is mapped. */
 static void test_broken_mini_debuginfo(void)
 {
@@ -824,6 +860,7 @@ int main(int argc, char **argv)
         test_packed_too_big();
         test_broken_dwarf();
         test_broken_mini_debuginfo();
+        test_many_lines();
         symbols_open_bytes = 0;
         test_broken_dwarf();
     }
