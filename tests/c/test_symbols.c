@@ -715,7 +715,7 @@ static void test_many_lines(void)
     struct namer n;
     struct symbols *s = open_session(&n);
     for (int i = 0; i < UNITS; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "unit_%d", i);
         char *start = dlsym(library, name);
         CHECK_INT(ask(&n, start + 1000), 1);
