@@ -483,6 +483,48 @@ def variables(quick: bool) -> Table:
     )
 
 
+LARGE = ("libLLVM", "node")
+
+
+def named_in_both(run: Run) -> Truth:
+    """Samples all over the two, and names for most: LLVM is stripped to what it exports."""
+    counts = [(m, int(run.said[f"{m}_named"]), int(run.said[f"{m}_places"])) for m in LARGE]
+    text = ", ".join(f"{m}: {named} of {places} places named" for m, named, places in counts)
+    enough = all(places >= 100 and 2 * named > places for _, named, places in counts)
+    return Truth(enough, text)
+
+
+def named_in_neither(run: Run) -> Truth:
+    places = [int(run.said[f"{m}_places"]) for m in LARGE]
+    named = sum(int(run.said[f"{m}_named"]) for m in LARGE)
+    return Truth(min(places) >= 100 and named == 0, "addresses only")
+
+
+def first_profile(quick: bool) -> Table:
+    script = str(Path(__file__).with_name("first_profile.py"))
+
+    def row(name: str, word: str, truth: Callable[[Run], Truth]) -> Configuration:
+        return Configuration(name, "", truth, arguments=(script, word), program=PYTHON)
+
+    return Table(
+        "The first profile of a large process",
+        """node runs JavaScript while a thread compiles with Debian's libLLVM-14: 200 MB of code.
+        How long after its 2 seconds at 1,000 Hz a CPU profile is there, the first of the process
+        and the second, with names and without. Spread: what it takes to name 4,000 addresses at
+        equal distances in both, asked for in one request.""",
+        (
+            Figure("first, ms", said("answer_ms"), digits=0),
+            Figure("second, ms", said("again_ms"), digits=0),
+            Figure("spread, ms", said("spread_ms"), digits=0),
+        ),
+        (
+            row("?symbolize=0", "addresses", named_in_neither),
+            row("with names", "names", named_in_both),
+        ),
+        2 if quick else 7,
+    )
+
+
 MAKERS = (
     one_sample,
     slowdown,
@@ -491,6 +533,7 @@ MAKERS = (
     under_run,
     importing,
     idle,
+    first_profile,
     shares,
     lockstep,
     variables,

@@ -58,6 +58,7 @@ void *slab_get(struct slab *s, size_t n)
         c->bytes = bytes;
         s->chunks = c;
         s->used = 0;
+        s->bytes += bytes;
     }
     void *at = s->chunks->room + s->used;
     s->used += n;

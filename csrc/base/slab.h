@@ -12,7 +12,8 @@ struct slab_chunk;
 
 struct slab {
     struct slab_chunk *chunks;
-    size_t used; /* of the newest */
+    size_t used;  /* of the newest */
+    size_t bytes; /* that all of them take */
 };
 
 /* n bytes, zeroed, aligned for anything; NULL where there are none. */

@@ -68,6 +68,7 @@ enum status capture_finish(struct capture *c, enum naming_names names, struct bu
     struct cpu_facts facts = facts_of(c);
     facts.names = names;
     cpu_window_close(c->window, &facts.stats);
+    vacated_since(c->started_mono_ns, &facts.vacated);
     enum status status = model_init(&m);
     if (status)
         goto done;
@@ -93,6 +94,7 @@ static void dump_window(void *arg, const struct cpu_stats *stats)
     struct dumping *d = arg;
     struct cpu_facts facts = facts_of(d->capture);
     facts.stats = *stats;
+    vacated_since(d->capture->started_mono_ns, &facts.vacated);
     d->written = dump_write(d->fd, &facts, &d->capture->collect);
     if (d->written) {
         stacktab_clear(&d->capture->collect.stacks);

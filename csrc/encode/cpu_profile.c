@@ -118,6 +118,7 @@ enum status cpu_profile_fill(const struct cpu_facts *facts, const struct collect
     if ((status = model_add_type(m, "samples", "count")) || (status = model_add_type(m, "cpu", "nanoseconds")) ||
         (status = model_set_period(m, "cpu", "nanoseconds", NS_PER_S / (stats->hz ? stats->hz : CPU_HZ_DEFAULT))))
         goto done;
+    naming.maps.vacated = &facts->vacated;
     m->time_nanos = facts->started_ns;
     m->duration_nanos = facts->duration_ns;
     status = collect_model(collected, &naming.maps, &naming.namer, m);

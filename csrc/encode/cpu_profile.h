@@ -10,6 +10,7 @@
 #include "profile/model.h"
 #include "profile/process.h"
 #include "sampler/cpu.h"
+#include "sampler/vacated.h"
 
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct cpu_facts {
     int64_t duration_ns;
     int32_t names; /* enum naming_names */
     struct cpu_stats stats;
+    struct vacated vacated; /* since it started */
 };
 
 /* Fills m, which is initialised and empty. Addresses are those of process. */

@@ -12,6 +12,7 @@
 struct dump {
     const char *bytes;
     size_t n;
+    pid_t pid; /* of the program, which waits while its dump is read; 0: unknown */
     struct dump_head head;
 };
 
@@ -63,6 +64,11 @@ static bool read_memory(void *self, uint64_t address, void *into, size_t n)
     return false;
 }
 
+static pid_t pid_of(void *self)
+{
+    return ((const struct dump *)self)->pid;
+}
+
 /* The dump comes out of a program that may have written over anything. What passes here can be added up and multiplied
  * by a period without overflow: two years of a thousand cores, at one sample a second to 10,000. */
 #define COUNT_MAX (INT64_C(1) << 32)
@@ -78,7 +84,8 @@ static bool is_believable(const struct dump_head *head)
     const struct cpu_stats *s = &head->facts.stats;
     return s->hz <= CPU_HZ_MAX && s->ticks <= COUNT_MAX && s->lost_ring_full <= COUNT_MAX &&
            s->threads_covered <= INT32_MAX && s->process_cpu_ns >= 0 && s->process_cpu_ns <= NS_MAX &&
-           s->uncovered_cpu_ns >= 0 && s->uncovered_cpu_ns <= NS_MAX && are_weights(head->refused);
+           head->facts.vacated.n <= VACATED_MAX && s->uncovered_cpu_ns >= 0 && s->uncovered_cpu_ns <= NS_MAX &&
+           are_weights(head->refused);
 }
 
 static void collect_stacks(const struct dump *d, struct collect *c)
@@ -102,8 +109,12 @@ static void collect_stacks(const struct dump *d, struct collect *c)
 
 static enum status fill(struct dump *d, const char *program_link, struct model *m, struct reason *why)
 {
-    struct process process = {.open_maps = open_maps, .read = read_memory, .program_link = program_link, .self = d};
+    struct process process = {
+        .open_maps = open_maps, .read = read_memory, .program_link = program_link, .pid = pid_of, .self = d};
+    int pid;
     struct collect c;
+    if (sscanf(program_link, "/proc/%d/", &pid) == 1)
+        d->pid = pid;
     enum status status = collect_init(&c);
     if (status)
         return status;

@@ -6,6 +6,7 @@
 #include "encode/kept.h"
 #include "hook/got.h"
 #include "sampler/procself.h"
+#include "symbol/known.h"
 #include "symbol/taken.h"
 
 #include <stddef.h>
@@ -40,6 +41,7 @@ void vitals_read(struct vitals *out)
     if (sampled_ns >= LEAST_SAMPLED_NS)
         out->cpu_hz_achieved = (double)out->cpu.samples * 1e9 / (double)sampled_ns;
     out->memory_bytes = out->cpu.bytes;
+    out->names_bytes = known_bytes();
     out->calls_preloaded = !got_is_used();
     out->calls_redirected = got_count();
     read_process(out);
@@ -80,6 +82,7 @@ static void put_each(struct buf *out, void (*put)(struct buf *out, const struct 
         {"lost_scans", TOTAL, cpu->scans_failed, .help = "Failed looks for new threads."},
         {"lost_stacks_truncated", TOTAL, cpu->truncated, .help = "Stacks that do not reach their end."},
         {"memory_bytes", NUMBER, v.memory_bytes, .help = "Taken by the profiler."},
+        {"names_bytes", NUMBER, v.names_bytes, .help = "Of it: names kept for later profiles."},
         {"names_taken", TEXT, .text = v.names_taken, .help = "Names are off: the program defines it."},
         {"rss_bytes", NUMBER, v.rss_bytes, .help = "Resident memory of the process."},
         {"sigprof_foreign", TOTAL, cpu->foreign, .help = "SIGPROFs that were passed on."},

@@ -163,6 +163,11 @@ static void put_process(struct buf *out, const struct vitals *v)
 {
     open_row(out, "Memory of the profiler", PLAIN);
     put_bytes(out, v->memory_bytes);
+    if (v->names_bytes) {
+        buf_puts(out, ", of it ");
+        put_bytes(out, v->names_bytes);
+        buf_puts(out, " for names of earlier profiles");
+    }
     buf_puts(out, ", its libraries aside");
     close_row(out);
     open_row(out, "The process", PLAIN);

@@ -27,6 +27,11 @@ void collect_put(struct collect *c, const struct record *record, uint32_t ticks,
     stacktab_add(&c->stacks, cut, record->pc, record->depth, weight);
 }
 
+static enum status announce_stack(void *arg, const struct stack *s)
+{
+    return locator_announce(&((struct build *)arg)->locator, s->pc, s->depth);
+}
+
 static enum status add_stack(void *arg, const struct stack *s)
 {
     struct build *b = arg;
@@ -46,6 +51,10 @@ enum status collect_model(const struct collect *c, const struct maps *maps, cons
 {
     struct build b = {.truncated = MODEL_NONE};
     enum status status = locator_init(&b.locator, out, maps, namer);
+    if (!status)
+        status = stacktab_each(&c->stacks, announce_stack, &b);
+    if (!status)
+        status = locator_name_announced(&b.locator);
     if (!status)
         status = stacktab_each(&c->stacks, add_stack, &b);
     if (!status && c->stacks.refused[0])

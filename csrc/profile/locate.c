@@ -34,11 +34,10 @@ static enum status intern_map(struct locator *self, const struct map *map, uint3
     return STATUS_OK;
 }
 
-static enum status name_location(struct locator *self, uint64_t address, struct model_location *l,
-                                 struct model_line lines[NAMER_MAX_INLINE])
+/* Its lines out of n frames. */
+static enum status name_location(struct locator *self, const struct named_frame *frames, size_t n,
+                                 struct model_location *l, struct model_line lines[NAMER_MAX_INLINE])
 {
-    struct named_frame frames[NAMER_MAX_INLINE];
-    size_t n = self->namer->frames(self->namer->self, address, frames);
     uint32_t missing = n ? 0 : MODEL_HAS_FUNCTIONS | MODEL_HAS_FILENAMES | MODEL_HAS_LINE_NUMBERS;
     for (size_t i = 0; i < n; i++) {
         enum status status = intern_function(self->out, &frames[i], &lines[i].function);
@@ -57,14 +56,35 @@ static enum status name_location(struct locator *self, uint64_t address, struct 
     return STATUS_OK;
 }
 
+/* No system name: pprof takes an angle-bracketed one for something to demangle, and shows "<unknown>". */
+static struct named_frame pseudo(const char *name)
+{
+    return (struct named_frame){.name = name, .system_name = "", .file = ""};
+}
+
+static enum status add_unloaded(struct locator *self, uint64_t address, uint32_t *index)
+{
+    struct named_frame frame = pseudo(UNLOADED_FRAME);
+    struct model_line line = {0};
+    struct model_location l = {.mapping = MODEL_NONE, .address = address, .lines = &line, .n_lines = 1};
+    enum status status = intern_function(self->out, &frame, &line.function);
+    return status ? status : model_add_location(self->out, &l, index);
+}
+
+/* Anonymous memory becomes a mapping where there are names for what runs in it. Without, it tells a reader nothing, and
+ * Go leaves it out. */
 static enum status make_location(struct locator *self, uint64_t address, uint32_t *index)
 {
+    struct named_frame frames[NAMER_MAX_INLINE];
     struct model_line lines[NAMER_MAX_INLINE];
     struct model_location l = {.mapping = MODEL_NONE, .address = address};
+    if (maps_is_vacated(self->maps, address))
+        return add_unloaded(self, address, index);
+    size_t n = self->namer->frames(self->namer->self, address, frames);
     const struct map *map = maps_find(self->maps, address);
-    enum status status = map ? intern_map(self, map, &l.mapping) : STATUS_OK;
+    enum status status = map && (n || !map->is_anonymous) ? intern_map(self, map, &l.mapping) : STATUS_OK;
     if (!status)
-        status = name_location(self, address, &l, lines);
+        status = name_location(self, frames, n, &l, lines);
     return status ? status : model_add_location(self->out, &l, index);
 }
 
@@ -84,18 +104,65 @@ static enum status location_of(struct locator *self, uint64_t address, uint32_t 
 enum status locate_pseudo(struct model *m, const char *name, uint32_t *index)
 {
     struct model_line line = {0};
-    /* No system name: pprof takes an angle-bracketed one for something to demangle, and shows "<unknown>". */
-    struct named_frame frame = {.name = name, .system_name = "", .file = ""};
+    struct named_frame frame = pseudo(name);
     enum status status = intern_function(m, &frame, &line.function);
     struct model_location l = {.mapping = MODEL_NONE, .lines = &line, .n_lines = 1};
     return status ? status : model_add_location(m, &l, index);
+}
+
+static enum status announce(struct locator *l, uint64_t address)
+{
+    uint64_t hash = hash_word(l->by_wanted.seed, address);
+    struct rowindex_probe probe = rowindex_start(hash);
+    for (uint32_t row; rowindex_next(&l->by_wanted, &probe, &row);)
+        if (l->wanted.at[row] == address)
+            return STATUS_OK;
+    if (l->wanted.n >= ROWINDEX_MAX_ROWS)
+        return STATUS_TOO_BIG;
+    if (!rowindex_reserve(&l->by_wanted) || !vec_u64_push(&l->wanted, address))
+        return STATUS_NOMEM;
+    rowindex_put(&l->by_wanted, hash, (uint32_t)(l->wanted.n - 1));
+    return STATUS_OK;
+}
+
+/* A return address may lie behind the call's function. */
+static uint64_t place_of(const uint64_t *pc, size_t i)
+{
+    return pc[i] - (i > 0);
+}
+
+enum status locator_announce(struct locator *l, const uint64_t *pc, size_t depth)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < depth && !status; i++)
+        status = announce(l, place_of(pc, i));
+    return status;
+}
+
+static int compare_addresses(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+enum status locator_name_announced(struct locator *l)
+{
+    enum status status = STATUS_OK;
+    uint32_t row;
+    rowindex_fini(&l->by_wanted); /* the rows move */
+    if (l->wanted.n)
+        qsort(l->wanted.at, l->wanted.n, sizeof *l->wanted.at, compare_addresses);
+    for (size_t i = 0; i < l->wanted.n && !status; i++)
+        status = location_of(l, l->wanted.at[i], &row);
+    vec_u64_fini(&l->wanted);
+    return status;
 }
 
 enum status locator_stack(struct locator *l, const uint64_t *pc, size_t depth, uint32_t *rows)
 {
     enum status status = STATUS_OK;
     for (size_t i = 0; i < depth && !status; i++)
-        status = location_of(l, pc[i] - (i > 0), &rows[i]);
+        status = location_of(l, place_of(pc, i), &rows[i]);
     return status;
 }
 
@@ -116,17 +183,23 @@ enum status locator_init(struct locator *l, struct model *out, const struct maps
 {
     *l = (struct locator){.out = out, .maps = maps, .namer = namer};
     rowindex_init(&l->by_address);
+    rowindex_init(&l->by_wanted);
     for (size_t i = 0; i < l->maps->n; i++)
         if (!vec_u32_push(&l->map_index, MODEL_NONE))
             return STATUS_NOMEM;
     /* mapping[0] is the main program by convention: readers take "File:" from it. */
+    size_t program = 0;
+    while (program < l->maps->n && l->maps->at[program].is_anonymous)
+        program++;
     uint32_t first;
-    return l->maps->n ? intern_map(l, &l->maps->at[0], &first) : STATUS_OK;
+    return program < l->maps->n ? intern_map(l, &l->maps->at[program], &first) : STATUS_OK;
 }
 
 void locator_fini(struct locator *l)
 {
     rowindex_fini(&l->by_address);
+    rowindex_fini(&l->by_wanted);
+    vec_u64_fini(&l->wanted);
     vec_u32_fini(&l->map_index);
     vec_u32_fini(&l->map_unknown);
     vec_u32_fini(&l->map_inline);

@@ -9,7 +9,7 @@
 #define DELETED " (deleted)"
 
 /* "7f2c-7f3d r-xp 00001000 fe:00 1234   /path with blanks\n" */
-static int parse_line(char *line, struct map *m)
+static bool parse_line(char *line, struct map *m)
 {
     char perms[8];
     uint64_t inode;
@@ -17,16 +17,15 @@ static int parse_line(char *line, struct map *m)
     if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %*s %" SCNu64 " %n", &m->start, &m->limit, perms,
                &m->offset, &inode, &path_at) < 5 ||
         !path_at || perms[2] != 'x')
-        return 0;
+        return false;
     char *path = line + path_at;
     path[strcspn(path, "\n")] = '\0';
     size_t n = strlen(path), cut = strlen(DELETED);
     if (n > cut && strcmp(path + n - cut, DELETED) == 0)
         path[n - cut] = '\0';
-    if (!path[0] && inode == 0)
-        return 0;
-    m->path = path;
-    return 1;
+    m->is_anonymous = !path[0] && inode == 0;
+    m->path = m->is_anonymous ? MAPS_JIT : path;
+    return true;
 }
 
 static enum status append(struct maps *maps, const struct map *m)
@@ -71,6 +70,14 @@ void maps_fini(struct maps *maps)
         free(maps->at[i].path);
     free(maps->at);
     *maps = (struct maps){0};
+}
+
+bool maps_is_vacated(const struct maps *maps, uint64_t address)
+{
+    for (uint32_t i = 0; maps->vacated && i < maps->vacated->n; i++)
+        if (address >= maps->vacated->at[i].low && address < maps->vacated->at[i].high)
+            return true;
+    return false;
 }
 
 const struct map *maps_find(const struct maps *maps, uint64_t address)

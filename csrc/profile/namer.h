@@ -21,7 +21,7 @@ struct named_frame {
 };
 
 struct namer {
-    /* Frames at address, leaf (innermost inlined) first; 0 when nothing is known. */
+    /* Frames at address, leaf (innermost inlined) first; 0 when nothing is known. Cheapest by rising address. */
     size_t (*frames)(void *self, uint64_t address, struct named_frame out[NAMER_MAX_INLINE]);
     /* Lower-case hex build id of the module at address; false when it has none. */
     bool (*build_id)(void *self, uint64_t address, char *hex, size_t room);

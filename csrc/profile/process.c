@@ -30,4 +30,15 @@ static bool read_memory(void *self, uint64_t address, void *into, size_t n)
     return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)n || read_through_file(address, into, n);
 }
 
-const struct process process_self = {.open_maps = open_maps, .read = read_memory, .program_link = "/proc/self/exe"};
+static pid_t own_pid(void *self)
+{
+    (void)self;
+    return getpid();
+}
+
+const struct process process_self = {
+    .open_maps = open_maps,
+    .read = read_memory,
+    .program_link = "/proc/self/exe",
+    .pid = own_pid,
+};

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 struct process {
     /* The text of its /proc/PID/maps; NULL with errno. */
@@ -17,6 +18,8 @@ struct process {
     bool (*read)(void *self, uint64_t address, void *into, size_t n);
     /* The link to its running program, which leads to the very file even when that was replaced. */
     const char *program_link;
+    /* What it calls itself, in the names of files too; NULL or 0: unknown. */
+    pid_t (*pid)(void *self);
     void *self;
 };
 

@@ -4,6 +4,7 @@
 #include "base/lock.h"
 #include "hook/got.h"
 #include "sampler/ehframe.h"
+#include "sampler/vacated.h"
 #include "sig/rows.h"
 #include "sig/tick.h"
 
@@ -123,15 +124,33 @@ static bool find_ehframe(const struct dl_phdr_info *info, const ElfW(Phdr) * hdr
     return m->ehframe_n > 0 && m->ehframe_n <= MAX_EHFRAME_BYTES;
 }
 
-static const struct module *find_known(const struct module *m)
+static const struct module *find_in(const struct list *l, const struct module *m)
 {
-    for (size_t i = 0; i < loaded.n; i++) {
-        const struct module *k = &loaded.at[i];
+    for (size_t i = 0; i < l->n; i++) {
+        const struct module *k = &l->at[i];
         if (k->low == m->low && k->high == m->high && k->ehframe_address == m->ehframe_address &&
             k->ehframe_n == m->ehframe_n && k->fingerprint == m->fingerprint)
             return k;
     }
     return NULL;
+}
+
+static const struct module *find_known(const struct module *m)
+{
+    return find_in(&loaded, m);
+}
+
+/* Before now takes the place of what was loaded. What changed while nobody sampled is in no sample. */
+static void tell_changes(const struct list *now)
+{
+    if (!tick_is_on())
+        return;
+    for (size_t i = 0; i < loaded.n; i++)
+        if (!find_in(now, &loaded.at[i]))
+            vacated_left(loaded.at[i].low, loaded.at[i].high, loaded.at[i].fingerprint);
+    for (size_t i = 0; i < now->n; i++)
+        if (!find_known(&now->at[i]))
+            vacated_entered(now->at[i].low, now->at[i].high, now->at[i].fingerprint);
 }
 
 /* Its executable addresses. False where it has none. */
@@ -310,6 +329,7 @@ static bool refresh(void)
         return true;
     }
     retire(rows_publish(map), &now); // NOLINT(clang-analyzer-unix.Malloc): it is in force now, not leaked
+    tell_changes(&now);
     list_fini(&loaded);
     loaded = now;
     count_bytes();
@@ -373,4 +393,5 @@ void modules_prepare(void)
         .after_child = after_fork_child,
     };
     atfork_register(&fork_hooks);
+    vacated_prepare();
 }

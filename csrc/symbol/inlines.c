@@ -69,18 +69,24 @@ static struct text *keep(struct texts *texts, const char *text)
     return texts_keep(texts, text, strnlen(text, MAX_TEXT));
 }
 
+static const char *keep_plain(struct texts *texts, const char *text)
+{
+    const struct text *kept = keep(texts, text);
+    return kept ? kept->plain : "";
+}
+
 /* libdw has joined file and directory; what is still relative lacks the compiler's working directory. */
 static const char *absolute(struct texts *texts, struct unit *unit, const char *file)
 {
-    if (!file || !file[0] || file[0] == '/' || file[0] == '<')
-        return file ? file : "";
-    const char *dir = text_of(&unit->die, DW_AT_comp_dir);
+    if (!file || !file[0])
+        return "";
+    const char *dir = file[0] == '/' || file[0] == '<' ? NULL : text_of(&unit->die, DW_AT_comp_dir);
     char *joined;
     if (!dir || dir[0] != '/' || asprintf(&joined, "%s/%s", dir, file) < 0)
-        return file;
-    struct text *kept = keep(texts, joined);
+        return keep_plain(texts, file);
+    const char *kept = keep_plain(texts, joined);
     free(joined);
-    return kept ? kept->plain : file;
+    return kept;
 }
 
 static const char *file_number(struct texts *texts, struct unit *unit, uint64_t index)
@@ -136,7 +142,7 @@ static void name_frame(struct texts *texts, Dwarf_Die *die, struct text *symbol,
     frame->name = text ? texts_readable(texts, text) : "";
     /* An asm() label or a Fortran name says less than the source does. */
     if (text && !by_symbol && name && frame->name == text->plain)
-        frame->name = name;
+        frame->name = keep_plain(texts, name);
     if (dwarf_decl_line(die, &line) == 0 && line > 0)
         frame->start_line = line;
 }

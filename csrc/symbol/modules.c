@@ -1,5 +1,8 @@
 #include "symbol/modules.h"
 
+#include "profile/hash.h"
+
+#include <assert.h>
 #include <elf.h>
 #include <elfutils/libdwelf.h>
 #include <errno.h>
@@ -277,6 +280,30 @@ struct module *modules_find(const struct modules *m, uint64_t address)
             high = middle;
     }
     return low < m->n && m->at[low].start <= address ? &m->at[low] : NULL;
+}
+
+/* Without a build id: the file that has its name now, unchanged since. */
+static bool identify_file(const struct module *m, struct known_id *id)
+{
+    struct stat st;
+    if (m->path[0] != '/' || stat(m->path, &st) != 0)
+        return false;
+    const uint64_t facts[] = {(uint64_t)st.st_dev,          (uint64_t)st.st_ino,
+                              (uint64_t)st.st_size,         (uint64_t)st.st_mtim.tv_sec,
+                              (uint64_t)st.st_mtim.tv_nsec, (uint64_t)st.st_ctim.tv_sec,
+                              (uint64_t)st.st_ctim.tv_nsec, hash_bytes(hash_seed(), m->path, strlen(m->path))};
+    static_assert(sizeof facts <= KNOWN_MAX_ID, "they are an identity");
+    memcpy(id->bytes, facts, sizeof facts);
+    return true; /* with len 0, unlike any build id */
+}
+
+/* With its headers, since some build with an id of their own choice, the same for each version. */
+bool module_identify(const struct module *m, struct known_id *id)
+{
+    static_assert(MODULE_MAX_BUILD_ID <= KNOWN_MAX_ID, "a build id is an identity");
+    *id = (struct known_id){.len = m->build_id_len, .head = hash_bytes(hash_seed(), m->head, m->head_len)};
+    memcpy(id->bytes, m->build_id, m->build_id_len);
+    return m->build_id_len || identify_file(m, id);
 }
 
 int module_open_file(const char *path)

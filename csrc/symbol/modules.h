@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "profile/process.h"
+#include "symbol/known.h"
 
 #include <libelf.h>
 #include <stdbool.h>
@@ -28,6 +29,7 @@ struct module {
     size_t head_len;
     size_t phdrs_at; /* file offset of the program headers; in head they follow the ELF header */
     void *image;     /* the copy behind the Elf of the vdso */
+    size_t unpacked; /* bytes that its DWARF takes in memory where its files have it packed: symbol/content */
 };
 
 struct modules {
@@ -45,6 +47,9 @@ struct module *modules_find(const struct modules *m, uint64_t address);
 /* The module's ELF file, proven to be the one that is mapped. NULL where it was replaced or deleted. *fd is
  * the descriptor behind the Elf, the caller's to close, or -1. */
 Elf *module_open(struct module *m, int *fd);
+
+/* What tells it from all other modules. False where that cannot be said: it has no build id, and its file is gone. */
+bool module_identify(const struct module *m, struct known_id *id);
 
 /* Opens a regular file, and only that: no waiting on a pipe, nothing left open across exec. -1 on failure. */
 int module_open_file(const char *path);

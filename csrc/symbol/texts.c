@@ -4,48 +4,30 @@
 #include "symbol/demangle.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_BYTES 65536u /* some thousand names; a longer string gets a chunk of its own */
 #define FIRST_SLOTS 1024u
 
-struct text_chunk {
-    struct text_chunk *next;
-    size_t used, room;
-    char bytes[];
-};
+static size_t slot_bytes(size_t slot_count)
+{
+    return slot_count * sizeof(struct text *);
+}
 
 void texts_fini(struct texts *t)
 {
-    while (t->chunks) {
-        struct text_chunk *next = t->chunks->next;
-        free(t->chunks);
-        t->chunks = next;
-    }
-    free(t->slots);
+    slab_pages_free(t->slots, slot_bytes(t->slot_count));
+    slab_fini(&t->memory);
     *t = (struct texts){0};
 }
 
-static void *take(struct texts *t, size_t n)
+size_t texts_bytes(const struct texts *t)
 {
-    n = (n + sizeof(void *) - 1) & ~(sizeof(void *) - 1);
-    if (!t->chunks || n > t->chunks->room - t->chunks->used) {
-        size_t room = n > CHUNK_BYTES ? n : CHUNK_BYTES;
-        struct text_chunk *chunk = malloc(sizeof *chunk + room);
-        if (!chunk)
-            return NULL;
-        *chunk = (struct text_chunk){.next = t->chunks, .room = room};
-        t->chunks = chunk;
-    }
-    void *at = t->chunks->bytes + t->chunks->used;
-    t->chunks->used += n;
-    return at;
+    return t->memory.bytes + slot_bytes(t->slot_count);
 }
 
 static char *copy(struct texts *t, const char *bytes, size_t n)
 {
-    char *at = take(t, n + 1);
+    char *at = slab_get(&t->memory, n + 1);
     if (at) {
         memcpy(at, bytes, n);
         at[n] = '\0';
@@ -65,13 +47,13 @@ static struct text **slot_of(struct text **slots, size_t slot_count, const char 
 static bool grow(struct texts *t)
 {
     size_t wider = t->slot_count ? t->slot_count * 2 : FIRST_SLOTS;
-    struct text **slots = calloc(wider, sizeof *slots);
+    struct text **slots = slab_pages(slot_bytes(wider));
     if (!slots)
         return false;
     for (size_t i = 0; i < t->slot_count; i++)
         if (t->slots[i])
             *slot_of(slots, wider, t->slots[i]->plain, strlen(t->slots[i]->plain)) = t->slots[i];
-    free(t->slots);
+    slab_pages_free(t->slots, slot_bytes(t->slot_count));
     t->slots = slots;
     t->slot_count = wider;
     return true;
@@ -84,7 +66,7 @@ struct text *texts_keep(struct texts *t, const char *bytes, size_t n)
     struct text **slot = slot_of(t->slots, t->slot_count, bytes, n);
     if (*slot)
         return *slot;
-    struct text *text = take(t, sizeof *text);
+    struct text *text = slab_get(&t->memory, sizeof *text);
     char *plain = copy(t, bytes, n);
     if (!text || !plain)
         return NULL;

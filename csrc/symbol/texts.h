@@ -1,9 +1,12 @@
 /*
- * The strings a session hands out: each is kept once, at a fixed place, until texts_fini. With each goes its
- * demangled form, computed when first asked for, so that asking again allocates nothing.
+ * Strings that are handed out: each is kept once, at a fixed place, until texts_fini. With each goes its demangled
+ * form, computed when first asked for, so that asking again allocates nothing. Memory comes from base/slab. One thread
+ * at a time, or under the caller's lock.
  */
 #ifndef CPROF_SYMBOL_TEXTS_H
 #define CPROF_SYMBOL_TEXTS_H
+
+#include "base/slab.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -13,17 +16,18 @@ struct text {
     const char *readable; /* demangled, or plain where that is no mangled name; NULL until asked */
 };
 
-struct text_chunk;
-
 /* Zeroed is empty and valid. */
 struct texts {
-    struct text_chunk *chunks;
+    struct slab memory;
     struct text **slots; /* open addressing, a power of two, at most half full */
     size_t slot_count;
     size_t count;
 };
 
 void texts_fini(struct texts *t);
+
+/* What they take. */
+size_t texts_bytes(const struct texts *t);
 
 /* The kept copy of these n bytes; NULL without memory. */
 struct text *texts_keep(struct texts *t, const char *bytes, size_t n);

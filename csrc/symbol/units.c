@@ -8,6 +8,8 @@
 #define MAX_RANGES     (1u << 24) /* of all units of a module, and of all functions of a unit */
 #define MAX_SCAN_DIES  (1u << 23) /* entries looked at in one unit: under a second */
 #define MAX_SCAN_DEPTH 64u        /* namespaces in namespaces; types and blocks too in the thorough scan */
+#define UNIT_BYTES     65536u     /* files, directories and abbreviations of a unit, in libdw */
+#define LINE_BYTES     48u        /* one line, in libdw */
 #define MAX_STEPS_BACK 32u        /* ranges that begin behind the one that holds the address */
 
 static bool make_room(void **at, size_t n, size_t *cap, size_t size)
@@ -55,7 +57,7 @@ static bool add_unit(struct units *u, Dwarf_Die *die)
             u->n_ranges--;
         return false;
     }
-    u->at[u->n++] = (struct unit){.die = *die};
+    u->at[u->n++] = (struct unit){.offset = dwarf_dieoffset(die)};
     return true;
 }
 
@@ -74,10 +76,34 @@ void units_init(struct units *u, Dwarf *dw)
         qsort(u->ranges, u->n_ranges, sizeof *u->ranges, compare_ranges);
 }
 
+bool unit_open(struct unit *unit, Dwarf *dw)
+{
+    if (!unit->is_open)
+        unit->is_open = dwarf_offdie(dw, unit->offset, &unit->die) != NULL;
+    return unit->is_open;
+}
+
+/* Most of it are the lines, which libdw keeps decoded. */
+size_t unit_bytes(struct unit *unit)
+{
+    Dwarf_Lines *lines;
+    size_t n = 0;
+    if (dwarf_getsrclines(&unit->die, &lines, &n) != 0)
+        n = 0;
+    return UNIT_BYTES + n * LINE_BYTES + unit->cap * sizeof *unit->functions;
+}
+
+void units_close(struct units *u)
+{
+    for (size_t i = 0; i < u->n; i++) {
+        free(u->at[i].functions);
+        u->at[i] = (struct unit){.offset = u->at[i].offset};
+    }
+}
+
 void units_fini(struct units *u)
 {
-    for (size_t i = 0; i < u->n; i++)
-        free(u->at[i].functions);
+    units_close(u);
     free(u->at);
     free(u->ranges);
     *u = (struct units){0};

@@ -29,7 +29,11 @@ static struct maps read_text(const char *text)
 static size_t frames(void *self, uint64_t address, struct named_frame *out)
 {
     (void)self;
-    if (address >= 0x405000)
+    if (address == 0x7f0000000100 || address == 0x300) {
+        out[0] = (struct named_frame){.name = "made", .system_name = "made", .file = ""};
+        return 1;
+    }
+    if (address >= 0x405000 || address < 0x400000)
         return 0;
     out[0] =
         (struct named_frame){.name = "leaf", .system_name = "leaf", .file = "a.c", .line = (int64_t)address & 0xff};
@@ -46,14 +50,16 @@ static bool build_id(void *self, uint64_t address, char *hex, size_t room)
 
 static const struct namer namer = {.frames = frames, .build_id = build_id};
 
-static void maps_have_executable_named_entries_only(void)
+static void maps_have_executable_entries_only(void)
 {
     struct maps maps = read_text(maps_text);
-    CHECK_INT(maps.n, 3);
+    CHECK_INT(maps.n, 4);
     CHECK_STR(maps.at[0].path, "/bin/cat");
     CHECK_INT(maps.at[0].offset, 0x1000);
-    CHECK_STR(maps.at[1].path, "/opt/with blank/lib.so");
-    CHECK_STR(maps.at[2].path, "[vdso]");
+    CHECK_STR(maps.at[1].path, "[jit]");
+    CHECK(maps.at[1].is_anonymous && !maps.at[0].is_anonymous && !maps.at[3].is_anonymous);
+    CHECK_STR(maps.at[2].path, "/opt/with blank/lib.so");
+    CHECK_STR(maps.at[3].path, "[vdso]");
     CHECK(maps_find(&maps, 0x400000) == &maps.at[0]);
     CHECK(maps_find(&maps, 0x40afff) == &maps.at[0]);
     CHECK(maps_find(&maps, 0x40b000) == NULL);
@@ -112,9 +118,46 @@ static void equal_stacks_add_up_and_flags_say_what_is_true(void)
     maps_fini(&maps);
 }
 
+/* What was made at run time is in a mapping where it has a name, and in none where it has not, as in Go. The program
+ * stays the first mapping, though generated code lies below it. */
+static void generated_code_is_a_mapping_by_its_name(void)
+{
+    static const char low[] = "00000000-00001000 rwxp 00000000 00:00 0 \n";
+    char text[sizeof low + sizeof maps_text];
+    snprintf(text, sizeof text, "%s%s", low, maps_text);
+    struct maps maps = read_text(text);
+    struct collect c;
+    struct model m;
+    CHECK(collect_init(&c) == STATUS_OK && model_init(&m) == STATUS_OK);
+    model_add_type(&m, "samples", "count");
+    model_add_type(&m, "cpu", "nanoseconds");
+    static const uint64_t places[] = {0x300, 0x7f0000000100, 0x7f0000000200, 0x401000};
+    for (size_t i = 0; i < 4; i++) {
+        struct record r = sample(1, 0, 1, places[i], 0);
+        collect_put(&c, &r, r.ticks, r.period_ns);
+    }
+    CHECK(collect_model(&c, &maps, &namer, &m) == STATUS_OK);
+    CHECK_INT(m.n_mappings, 3);
+    CHECK_STR(strtab_at(&m.strings, m.mapping_filename.at[0]), "/bin/cat");
+    for (size_t l = 0; l < m.n_locations; l++) {
+        uint64_t address = m.location_address.at[l];
+        uint32_t mapping = m.location_mapping.at[l];
+        if (address == 0x401000)
+            CHECK_INT(mapping, 0);
+        else if (address == 0x7f0000000200)
+            CHECK(mapping == MODEL_NONE);
+        else
+            CHECK_STR(mapping == MODEL_NONE ? "none" : strtab_at(&m.strings, m.mapping_filename.at[mapping]), "[jit]");
+    }
+    model_fini(&m);
+    collect_fini(&c);
+    maps_fini(&maps);
+}
+
 int main(void)
 {
-    maps_have_executable_named_entries_only();
+    maps_have_executable_entries_only();
     equal_stacks_add_up_and_flags_say_what_is_true();
+    generated_code_is_a_mapping_by_its_name();
     return check_done();
 }

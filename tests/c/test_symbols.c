@@ -3,16 +3,20 @@
 #include "symbol/symbols.h"
 
 #include "check.h"
+#include "symbol/known.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,13 +34,20 @@ static size_t ask(struct namer *n, const void *address)
     return n->frames(n->self, (uintptr_t)address, f);
 }
 
-static struct symbols *open_session(struct namer *n)
+static struct symbols *open_later(struct namer *n)
 {
     struct symbols *s = NULL;
     struct reason why = {""};
     CHECK_INT(symbols_open(&s, &process_self, &why), STATUS_OK);
     *n = symbols_namer(s);
     return s;
+}
+
+/* That of a process which has asked nothing yet. */
+static struct symbols *open_session(struct namer *n)
+{
+    known_forget();
+    return open_later(n);
 }
 
 /* The chain under test: outer calls middle calls inner, both inlined. */
@@ -414,6 +425,117 @@ static void test_unmapped_meanwhile(void)
     symbols_close(s);
 }
 
+/* What a session has found the next one knows, though the file is gone; and a module without a build id is known by its
+ * file, of which another version may lie there now. */
+static void test_known_later(const char *name, const char *flags)
+{
+    CHECK(build("cc -O2 -g %s -shared -fPIC s.c -o %s", flags, name));
+    void *library = load(name);
+    CHECK(library != NULL);
+    if (!library)
+        return;
+    struct namer n;
+    void *pc = ((void *(*)(int))dlsym(library, "probe"))(1), *fresh = dlsym(library, "visible");
+    bool has_id = strstr(flags, "none") == NULL;
+    struct symbols *s = open_session(&n);
+    check_c_chain(&n, library);
+    uint64_t entry = n.entry(n.self, (uintptr_t)pc);
+    CHECK(entry && entry <= (uintptr_t)pc);
+    symbols_close(s);
+
+    s = open_later(&n);
+    check_c_chain(&n, library);
+    CHECK(n.entry(n.self, (uintptr_t)pc) == entry);
+    symbols_close(s);
+    CHECK(known_bytes() > 0 && known_bytes() < 1 << 20);
+
+    CHECK(build("cc -O0 -g %s -shared -fPIC s.c -o new.so && mv new.so %s", flags, name));
+    s = open_later(&n);
+    if (has_id) {
+        check_c_chain(&n, library);
+        CHECK(n.entry(n.self, (uintptr_t)pc) == entry);
+    } else
+        CHECK_INT(ask(&n, pc), 0);
+    CHECK_INT(ask(&n, fresh), 0); /* nobody has asked for it before */
+    symbols_close(s);
+    dlclose(library);
+}
+
+/* Another library at the place of one that was closed, between two sessions. */
+static void test_another_in_its_place(void)
+{
+    CHECK(build("cc -O2 -g -shared -fPIC s.c -o one.so"
+                " && sed -e s/hidden/behind/ -e s/leaf/twig/ -e s/wrap/wind/ s.c >t.c && cc -O2 -g -shared -fPIC t.c -o two.so"));
+    struct namer n;
+    void *pc[2];
+    for (int i = 0; i < 2; i++) {
+        void *library = load(i ? "two.so" : "one.so");
+        CHECK(library != NULL);
+        if (!library)
+            return;
+        pc[i] = ((void *(*)(int))dlsym(library, "probe"))(1);
+        struct symbols *s = i ? open_later(&n) : open_session(&n);
+        CHECK_INT(ask(&n, pc[i]), 3);
+        CHECK_STR(f[0].name, i ? "twig" : "leaf");
+        CHECK_STR(f[1].name, i ? "wind" : "wrap");
+        CHECK_STR(f[2].name, i ? "behind" : "hidden");
+        symbols_close(s);
+        dlclose(library);
+        s = open_later(&n);
+        CHECK_INT(ask(&n, pc[i]), 0); /* nothing is there */
+        symbols_close(s);
+    }
+    if (pc[0] != pc[1])
+        printf("not tried here: the loader took another place\n");
+}
+
+/* A debug file where distributions put it, found by build id alone. Their folder is root's: in a namespace of our own,
+ * where that can be had, nothing of the machine is touched. */
+static int as_program_with_installed_debug_file(void)
+{
+    struct namer n;
+    struct symbols *s = open_session(&n);
+    test_inline_chain(&n);
+    symbols_close(s);
+    return check_done();
+}
+
+static void test_installed_by_build_id(void)
+{
+    if (!build("unshare -rm true || unshare -m true") || !build("test -d /usr/lib/debug")) {
+        printf("not tried here: /usr/lib/debug\n");
+        return;
+    }
+    CHECK(build("cp /proc/$PPID/exe whole && objcopy --only-keep-debug whole whole.debug && cp whole bare && strip -g bare"
+                " && mv whole.debug installed && rm whole"
+                " && id=$(readelf -n bare | sed -n 's/.*Build ID: //p') && test -n \"$id\" && cat >within <<END\n"
+                "mount -t tmpfs none /usr/lib/debug && mkdir -p /usr/lib/debug/.build-id/$(echo $id | cut -c1-2) &&"
+                " cp installed /usr/lib/debug/.build-id/$(echo $id | cut -c1-2)/$(echo $id | cut -c3-).debug && ./bare installed\n"
+                "END\n"
+                "sh -c '! ./bare installed'"));
+    CHECK(build("unshare -rm sh within || unshare -m sh within"));
+}
+
+/* A debug file that takes hundreds of megabytes once unpacked is not worth them: names there are, lines not. */
+static void test_packed_too_big(void)
+{
+    void *library = NULL;
+    if (build("truncate -s 200M zeros && cc -O2 -g -shared -fPIC s.c -o huge.so && objcopy --add-section .debug_macro=zeros huge.so"
+              " && objcopy --compress-debug-sections huge.so && rm zeros"))
+        library = load("huge.so");
+    if (!library) {
+        printf("not built here: huge.so\n");
+        return;
+    }
+    struct namer n;
+    struct symbols *s = open_session(&n);
+    CHECK_INT(ask(&n, ((void *(*)(int))dlsym(library, "probe"))(1)), 1);
+    CHECK_STR(f[0].name, "hidden");
+    CHECK_STR(f[0].file, "");
+    symbols_close(s);
+    dlclose(library);
+}
+
 /* .gnu_debugdata: a symbol table packed into the stripped file. */
 static void test_mini_debuginfo(void)
 {
@@ -520,6 +642,22 @@ static void test_cpp(void)
     }
 }
 
+/* Files that are closed after each answer, as many large ones are, give the same answers. */
+static void test_closed_in_between(void)
+{
+    size_t usual = symbols_open_bytes;
+    symbols_open_bytes = 0;
+    struct namer n;
+    struct symbols *s = open_session(&n);
+    test_inline_chain(&n);
+    test_libraries(&n);
+    test_inline_chain(&n);
+    symbols_close(s);
+    test_kinds_of_dwarf();
+    test_cpp();
+    symbols_open_bytes = usual;
+}
+
 /* The file's DWARF spoiled, byte by byte in places: names may be missing, nothing else may happen. */
 static void test_broken_dwarf(void)
 {
@@ -557,6 +695,115 @@ static void test_broken_dwarf(void)
     dlclose(library);
 }
 
+/* What libdw decodes it keeps: a program of thousands of units, all of them sampled, took gigabytes of its host's heap. */
+static void test_many_lines(void)
+{
+    enum { UNITS = 12, LINES = 100000 };
+    void *library = NULL;
+    if (build("{ echo '.globl unit_N'; echo '.type unit_N,@function'; echo unit_N:; yes nop | head -n %d; echo ret;"
+              " echo '.size unit_N,.-unit_N'; } >u.s && as -g u.s -o u.o && for i in $(seq 0 %d); do"
+              " objcopy --redefine-sym unit_N=unit_$i u.o u$i.o || exit 1; done && cc -shared u?.o u??.o -o units.so && rm u*.o u.s",
+              LINES, UNITS - 1))
+        library = load("units.so");
+    if (!library) {
+        printf("not built here: units.so\n");
+        return;
+    }
+    size_t usual = symbols_open_bytes, most = 0;
+    symbols_open_bytes = 8 << 20;
+    struct mallinfo2 before = mallinfo2();
+    struct namer n;
+    struct symbols *s = open_session(&n);
+    for (int i = 0; i < UNITS; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "unit_%d", i);
+        char *start = dlsym(library, name);
+        CHECK_INT(ask(&n, start + 1000), 1);
+        CHECK_STR(f[0].name, "unit_N"); /* as its DWARF still calls it */
+        CHECK_INT(f[0].line, 4 + 1000);
+        struct mallinfo2 now = mallinfo2();
+        size_t grown = now.uordblks + now.hblkhd - before.uordblks - before.hblkhd;
+        most = grown > most ? grown : most;
+    }
+    symbols_close(s);
+    symbols_open_bytes = usual;
+    CHECK(most < 8 * 3 << 20); /* a unit is 5 MiB: without a bound it would be 60 */
+    dlclose(library);
+}
+
+/* The packed symbol table spoiled where it lies in the file, behind all that is mapped. */
+static void test_broken_mini_debuginfo(void)
+{
+    void *library = NULL;
+    if (build("cc -O2 -shared -fPIC s.c -o pack.so && cp pack.so pack.syms && xz pack.syms && strip pack.so"
+              " && objcopy --add-section .gnu_debugdata=pack.syms.xz pack.so"))
+        library = load("pack.so");
+    char path[128];
+    static char whole[1 << 16], spoiled[1 << 16];
+    snprintf(path, sizeof path, "%s/pack.so", dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, whole, sizeof whole);
+    const char *pack = n > 0 ? memmem(whole, (size_t)n, "\xfd" "7zXZ", 6) : NULL;
+    snprintf(path, sizeof path, "%s/pack.syms.xz", dir);
+    struct stat st;
+    if (!library || !pack || stat(path, &st) != 0) {
+        printf("not built here: pack.so\n");
+        return;
+    }
+    void *pc = ((void *(*)(int))dlsym(library, "probe"))(1);
+    unsigned random = 7;
+    for (int round = 0; round < 300; round++) {
+        memcpy(spoiled, pack, (size_t)st.st_size);
+        for (int i = 0; i < round % 20; i++) {
+            random = random * 1103515245 + 12345;
+            spoiled[(random >> 8) % (unsigned)st.st_size] = (char)(random >> 24);
+        }
+        CHECK_INT(pwrite(fd, spoiled, (size_t)st.st_size, pack - whole), st.st_size);
+        struct namer names;
+        struct symbols *s = open_session(&names);
+        size_t frames = ask(&names, pc);
+        CHECK(frames <= 1 && (round % 20 || frames == 1));
+        symbols_close(s);
+    }
+    close(fd);
+    dlclose(library);
+}
+
+/* A profile, a look at /debug/pprof/symbol and a cprof_write at once, with what is kept thrown away meanwhile. */
+static _Atomic int wrong;
+
+static void *ask_again_and_again(void *pc)
+{
+    for (int i = 0; i < 40; i++) {
+        struct symbols *s = NULL;
+        struct named_frame mine[NAMER_MAX_INLINE];
+        if (symbols_open(&s, &process_self, NULL) != STATUS_OK)
+            return NULL;
+        struct namer n = symbols_namer(s);
+        for (int k = 0; k < 50; k++)
+            n.frames(n.self, (uintptr_t)pc + (uintptr_t)(k + i) % 64, mine);
+        if (n.frames(n.self, (uintptr_t)pc, mine) != 3 || strcmp(mine[0].name, "inner") || strcmp(mine[2].name, "outer"))
+            atomic_fetch_add(&wrong, 1);
+        symbols_close(s);
+        if (i % 8 == 0)
+            known_forget();
+    }
+    return NULL;
+}
+
+static void test_sessions_at_once(void)
+{
+    pthread_t threads[3];
+    void *pc = outer(1);
+    for (int i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, ask_again_and_again, pc);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    CHECK_INT(wrong, 0);
+    known_forget();
+    CHECK_INT(known_bytes(), 0);
+}
+
 /* Those a child would inherit, and all. */
 static void count_descriptors(int *all, int *inherited)
 {
@@ -572,6 +819,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "replaced") == 0)
         return as_replaced_program();
+    if (argc > 1 && strcmp(argv[1], "installed") == 0)
+        return as_program_with_installed_debug_file();
     int all, inherited, all_now, inherited_now;
     count_descriptors(&all, &inherited);
     struct namer n;
@@ -589,6 +838,7 @@ int main(int argc, char **argv)
     CHECK_INT(inherited_now, inherited);
     symbols_close(s);
     symbols_close(NULL);
+    test_sessions_at_once();
 
     strcpy(dir, "/tmp/test_symbols.XXXXXX");
     CHECK(mkdtemp(dir) != NULL);
@@ -599,9 +849,19 @@ int main(int argc, char **argv)
         test_kinds_of_dwarf();
         test_stripped_and_replaced("with.so", "-Wl,--build-id");
         test_stripped_and_replaced("without.so", "-Wl,--build-id=none");
+        test_known_later("known.so", "-Wl,--build-id");
+        test_known_later("knownfile.so", "-Wl,--build-id=none");
+        test_another_in_its_place();
+        test_installed_by_build_id();
         test_unmapped_meanwhile();
         test_mini_debuginfo();
         test_cpp();
+        test_closed_in_between();
+        test_packed_too_big();
+        test_broken_dwarf();
+        test_broken_mini_debuginfo();
+        test_many_lines();
+        symbols_open_bytes = 0;
         test_broken_dwarf();
     }
     build("rm -rf %s", dir);

@@ -147,7 +147,7 @@ static void test_keys_are_sorted(void)
         CHECK(strcmp(last, key) < 0);
         strcpy(last, key);
     }
-    CHECK_INT(n, 27);
+    CHECK_INT(n, 28);
     buf_fini(&b);
 }
 
