@@ -2,8 +2,11 @@
 
 #include "base/atfork.h"
 #include "base/lock.h"
+#include "base/slab.h"
 #include "hook/got.h"
 #include "sampler/ehframe.h"
+#include "sig/footing.h"
+#include "sig/memo.h"
 #include "sig/rows.h"
 #include "sig/tick.h"
 
@@ -238,10 +241,18 @@ static struct rows_map *make_map(const struct list *l)
     struct rows_map *map = malloc(sizeof *map + l->n * sizeof map->modules[0]);
     if (!map)
         return NULL;
+    map->memo = slab_pages(sizeof *map->memo);
     map->n_modules = (uint32_t)l->n;
     for (size_t i = 0; i < l->n; i++)
         map->modules[i] = (struct rows_module){l->at[i].low, l->at[i].high, l->at[i].rows, l->at[i].n_rows};
     return map;
+}
+
+static void free_map(const struct rows_map *map)
+{
+    if (map->memo)
+        slab_pages_free(map->memo, sizeof *map->memo);
+    free((void *)(uintptr_t)map);
 }
 
 static void count_bytes(void)
@@ -265,7 +276,7 @@ static void free_retired(void)
         for (size_t r = 0; r < retired[i].n_rows; r++)
             free(retired[i].rows[r]);
         free(retired[i].rows);
-        free((void *)(uintptr_t)retired[i].map);
+        free_map(retired[i].map);
     }
     n_retired = 0;
 }
@@ -319,6 +330,7 @@ static bool refresh(void)
 
 bool modules_refresh(void)
 {
+    footing_forget();
     lock_take(&refresh_lock);
     refreshing = true;
     bool changed = refresh();

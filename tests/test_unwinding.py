@@ -1,0 +1,69 @@
+"""The walk against libunwind, at 100,000 random instructions of programs of every make: the trap
+flag stops them at each instruction, so nothing is too short to be met (tests/unwinding/)."""
+
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from harness import ROOT
+
+HERE = ROOT / "tests" / "unwinding"
+SOURCES = ("calls.c", "libraries.c", "throws.cc")
+LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os")
+POINTERS = ("-fomit-frame-pointer", "-fno-omit-frame-pointer")
+SAMPLES = 100_000
+pytestmark = pytest.mark.skipif(
+    platform.machine() != "x86_64", reason="programs cannot set the trap flag on this machine"
+)
+
+
+def run(command: list[str]) -> str:
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-8000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def stepper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("stepper") / "stepper"
+    run(["make", "-s", "-C", str(ROOT), "build/c/libcprof_all.a"])
+    libraries = run(["make", "-s", "-C", str(ROOT), "print-core-libs"]).split()
+    command = ["cc", "-O2", "-g", "-D_GNU_SOURCE", f"-I{ROOT / 'csrc'}", f"-I{HERE}", "-rdynamic"]
+    command += ["-fomit-frame-pointer"]
+    command += [str(HERE / "stepper.c"), str(ROOT / "build" / "c" / "libcprof_all.a"), *libraries]
+    # libunwind has functions of libgcc's names: exceptions are to go by libgcc, whose are not signal-safe.
+    command += ["-Wl,--push-state,--no-as-needed", "-lgcc_s", "-Wl,--pop-state", "-lunwind", "-ldl"]
+    run([*command, "-o", str(program)])
+    return program
+
+
+def compiled(source: str, level: str, pointer: str, folder: Path) -> Path:
+    output = folder / f"{Path(source).stem}{level}{pointer}.so"
+    compiler = "c++" if source.endswith(".cc") else "cc"
+    command = [compiler, level, pointer, "-D_GNU_SOURCE", "-shared", "-fPIC", "-Wl,-z,lazy"]
+    run([*command, str(HERE / source), "-lm", "-o", str(output)])
+    return output
+
+
+def test_frames_are_libunwinds(stepper: Path, tmp_path: Path) -> None:
+    kinds = list(product(SOURCES, LEVELS, POINTERS))
+    with ThreadPoolExecutor(2) as pool:
+        objects = list(pool.map(lambda kind: compiled(*kind, tmp_path), kinds))
+    said = run([str(stepper), str(SAMPLES // len(kinds) + 1), *map(str, objects)])
+    print(said, file=sys.stderr)
+    found = re.findall(r"^(\S+) samples (\d+) same (\d+) complete (\d+)", said, re.M)
+    assert len(found) == len(kinds)
+    samples, same, complete = (sum(int(line[i]) for line in found) for i in (1, 2, 3))
+    assert samples >= SAMPLES
+    assert same >= 0.999 * samples, said
+    assert complete >= 0.999 * samples, said
