@@ -1,5 +1,6 @@
 #include "sig/cwalk.h"
 
+#include "sig/callsite.h"
 #include "sig/footing.h"
 #include "sig/memo.h"
 #include "sig/rows.h"
@@ -13,6 +14,9 @@
 #define MAX_FRAME_BYTES (1u << 20)
 
 #define PLT_ENTRY_BYTES 16u
+
+/* More than assembler pushes: x86-64 has six registers that a function must give back. */
+#define PUSHES_MAX 7
 
 enum step { STEP_OK, STEP_END, STEP_LOST, STEP_NEEDS_BX };
 
@@ -58,25 +62,53 @@ static enum step step_out_of_signal_frame(struct walk *w)
     return up.pc ? STEP_OK : STEP_END;
 }
 
-/* Code without rows: assembler, a JIT. Believed only if it leads to a plausible frame in known code, and nothing is
- * read without asking: what was in the register may be anything. */
-static enum step step_by_frame_pointer(struct walk *w)
+/* From here on what is read is asked for first: a guess may lead anywhere. */
+static void begin_guessing(struct walk *w)
 {
-    uint64_t fp = w->regs.fp, up_fp, up_pc;
     if (!w->guessed)
         w->memory = (struct saferead){0};
     w->guessed = true;
+}
+
+static bool is_known_code(const struct walk *w, uint64_t pc)
+{
+    return (w->map->memo && memo_get(w->map->memo, pc)) || rows_module_of(w->map, pc - 1);
+}
+
+/* Code without rows: assembler, a JIT. Believed only if it leads to a plausible frame, behind a call in known code. */
+static enum step step_by_frame_pointer(struct walk *w)
+{
+    uint64_t fp = w->regs.fp, up_fp, up_pc;
+    begin_guessing(w);
     if (fp < w->regs.sp || fp - w->regs.sp > MAX_FRAME_BYTES || !saferead_u64(&w->memory, fp, &up_fp) ||
         !saferead_u64(&w->memory, fp + 8, &up_pc))
         return STEP_LOST;
     up_pc = REGS_RETURN_ADDRESS(up_pc);
     if (!up_pc)
         return STEP_END;
-    if (!rows_module_of(w->map, up_pc))
+    if (!is_known_code(w, up_pc) || !callsite_is(up_pc))
         return STEP_LOST;
     w->regs = (struct regs){.pc = up_pc, .sp = fp + 16, .fp = up_fp};
     w->exact = w->bx_is_known = false;
     return STEP_OK;
+}
+
+/* Assembler that pushes and does not say so in its rows (libc's arithmetic on big numbers): from where the return
+ * address should be, up to the first word that is one. The caller's frame pointer may be among what was pushed. */
+static enum step step_over_pushes(struct walk *w, uint64_t at)
+{
+    uint64_t fp = w->regs.fp, word;
+    begin_guessing(w);
+    for (int i = 0; i < PUSHES_MAX && saferead_u64(&w->memory, at, &word); i++, at += 8) {
+        if (rows_module_of(w->map, word - 1) && callsite_is(word)) {
+            w->regs = (struct regs){.pc = word, .sp = at + 8, .fp = fp};
+            w->exact = w->bx_is_known = false;
+            return STEP_OK;
+        }
+        if (word > at && word - at < MAX_FRAME_BYTES && word % 8 == 0)
+            fp = word;
+    }
+    return STEP_LOST;
 }
 
 /* The kinds that are met once in thousands of frames. */
@@ -124,6 +156,16 @@ static void step_bx(struct walk *w, const struct row *row, uint64_t cfa)
         w->bx_is_known = saferead_u64(&w->memory, cfa + (uint64_t)(int64_t)row->bx_offset, &w->bx);
 }
 
+/* A row for "in place" goes on, in compilers' words, for the instructions after fp was given back. */
+static bool step_fp(struct walk *w, const struct row *row, uint64_t cfa, uint64_t *fp)
+{
+    if (row->fp_offset == ROW_UNCHANGED)
+        return true;
+    if (row->fp_offset == ROW_FP_IN_PLACE)
+        return *fp < w->regs.sp || *fp >= cfa || saferead_u64(&w->memory, *fp, fp);
+    return saferead_u64(&w->memory, cfa + (uint64_t)(int64_t)row->fp_offset, fp);
+}
+
 static inline enum step step_by_row(struct walk *w, const struct row *row)
 {
     uint64_t cfa = (uint64_t)(int64_t)row->cfa_offset, pc = w->regs.lr, fp = w->regs.fp;
@@ -144,11 +186,12 @@ static inline enum step step_by_row(struct walk *w, const struct row *row)
     } else if (!saferead_u64(&w->memory, cfa + (uint64_t)(int64_t)row->ra_offset, &pc)) {
         return STEP_LOST;
     }
-    uint64_t fp_at = row->fp_offset == ROW_FP_IN_PLACE ? fp : cfa + (uint64_t)(int64_t)row->fp_offset;
-    if (row->fp_offset != ROW_UNCHANGED && !saferead_u64(&w->memory, fp_at, &fp))
+    if (!step_fp(w, row, cfa, &fp))
         return STEP_LOST;
     if (!pc)
         return STEP_END;
+    if (w->exact && row->ra_offset != ROW_UNCHANGED && !is_known_code(w, pc) && !callsite_is(pc))
+        return step_over_pushes(w, cfa + (uint64_t)(int64_t)row->ra_offset);
     if (w->follows_bx)
         step_bx(w, row, cfa);
     w->regs = (struct regs){.pc = REGS_RETURN_ADDRESS(pc), .sp = cfa, .fp = fp};

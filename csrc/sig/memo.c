@@ -68,6 +68,6 @@ void memo_put(struct rows_memo *memo, uint64_t key, const struct row *row)
     if (!packed || key >> MEMO_PC_BITS)
         return;
     if (atomic_load_explicit(&memo->at[place], memory_order_relaxed))
-        place ^= 1;
-    atomic_store_explicit(&memo->at[place], key >> MEMO_PLACE_BITS << MEMO_ROW_BITS | packed, memory_order_relaxed);
+        place = memo_other_place(place);
+    atomic_store_explicit(&memo->at[place], key >> MEMO_TAG_SHIFT << MEMO_ROW_BITS | packed, memory_order_relaxed);
 }

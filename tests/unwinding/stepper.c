@@ -3,7 +3,8 @@
  * the walk of sig/cwalk with libunwind's from the same context. The trap flag stops after every instruction, whatever
  * it is: prologues, epilogues, stubs of the linker, the vdso, libc's assembler.
  *
- * Prints for each object "samples N same N complete N", and the first few that differ.
+ * Prints for each object "samples N same N better N complete N", and the first few that differ. Better: libunwind did not
+ * come to where the thread began, as in libc's assembler that pushes without saying so, and our walk did.
  */
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
@@ -22,7 +23,7 @@
 #include "base/any/random.h"
 #include "work.h"
 
-#define GAP         31 /* instructions between two samples, at most */
+#define GAP         15 /* instructions between two samples, at most */
 #define THEIRS_MAX  (RECORD_MAX_FRAMES + 8)
 #define SHOWN       6
 #define TRAP_FLAG   0x100
@@ -35,7 +36,8 @@ struct walks {
 };
 
 static volatile sig_atomic_t stepping, wanted;
-static int samples, same, complete, gap, n_shown;
+static int samples, same, better, complete, gap, n_shown;
+static uint64_t outermost;
 static struct walks shown[SHOWN];
 static uint64_t random_state = 1;
 
@@ -74,17 +76,37 @@ static bool alike(const struct walks *w)
     return true;
 }
 
+static bool better_than_theirs(const struct walks *w)
+{
+    return w->ours[w->n_ours - 1] == outermost && (!w->n_theirs || w->theirs[w->n_theirs - 1] != outermost);
+}
+
 static void compare(ucontext_t *context)
 {
     static struct walks w;
     walk_ours(context, &w);
     walk_theirs(context, &w);
-    bool is = alike(&w);
+    bool is_same = alike(&w), is_better = !is_same && better_than_theirs(&w);
     samples++;
-    same += is;
+    same += is_same;
+    better += is_better;
     complete += !(w.flags & RECORD_PARTIAL);
-    if ((!is || w.flags & RECORD_PARTIAL) && n_shown < SHOWN)
+    if (!is_same && !is_better && n_shown < SHOWN)
         shown[n_shown++] = w;
+}
+
+/* Both ways agree on it before anything is stepped through. */
+static void find_outermost(void)
+{
+    ucontext_t here;
+    struct walks w;
+    getcontext(&here);
+    modules_refresh();
+    walk_ours(&here, &w);
+    walk_theirs(&here, &w);
+    outermost = w.ours[w.n_ours - 1];
+    if (w.flags || outermost != w.theirs[w.n_theirs - 1])
+        exit(2);
 }
 
 static void on_trap(int sig, siginfo_t *info, void *arg)
@@ -148,15 +170,15 @@ static void step_through(const char *path)
     }
     modules_refresh();
     unw_flush_cache(unw_local_addr_space, 0, 0);
-    samples = same = complete = n_shown = 0;
+    samples = same = better = complete = n_shown = 0;
     for (int round = 0; samples < wanted && round < ROUNDS_MAX; round++) {
         stepping = 1;
         step_from_here();
         work();
         stepping = 0;
     }
-    printf("%s samples %d same %d complete %d\n", strrchr(path, '/') ? strrchr(path, '/') + 1 : path, samples, same,
-           complete);
+    printf("%s samples %d same %d better %d complete %d\n", strrchr(path, '/') ? strrchr(path, '/') + 1 : path, samples,
+           same, better, complete);
     show();
     fflush(stdout);
     dlclose(object);
@@ -168,6 +190,7 @@ int main(int argc, char **argv)
     sigfillset(&action.sa_mask);
     sigaction(SIGTRAP, &action, NULL);
     wanted = argc > 1 ? atoi(argv[1]) : 1000;
+    find_outermost();
     for (int i = 2; i < argc; i++)
         step_through(argv[i]);
     return 0;
