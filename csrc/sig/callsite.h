@@ -2,9 +2,14 @@
 #ifndef CPROF_SIG_CALLSITE_H
 #define CPROF_SIG_CALLSITE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-bool callsite_is(uint64_t pc);
+enum callsite {
+    CALLSITE_NONE,
+    CALLSITE_DIRECT,   /* of a function whose address the linker knew */
+    CALLSITE_INDIRECT, /* through a pointer */
+};
+
+enum callsite callsite_before(uint64_t pc);
 
 #endif

@@ -75,7 +75,9 @@ static bool is_known_code(const struct walk *w, uint64_t pc)
     return (w->map->memo && memo_get(w->map->memo, pc)) || rows_module_of(w->map, pc - 1);
 }
 
-/* Code without rows: assembler, a JIT. Believed only if it leads to a plausible frame, behind a call in known code. */
+/* Code without rows: assembler, a JIT. Believed only if it leads to a plausible frame, behind a call in known code. What
+ * no file holds is called through a pointer: behind another call stands the caller's caller, as it does where a JIT
+ * keeps no frame pointer, and whoever called the JIT would be left out. */
 static enum step step_by_frame_pointer(struct walk *w)
 {
     uint64_t fp = w->regs.fp, up_fp, up_pc;
@@ -86,7 +88,8 @@ static enum step step_by_frame_pointer(struct walk *w)
     up_pc = REGS_RETURN_ADDRESS(up_pc);
     if (!up_pc)
         return STEP_END;
-    if (!is_known_code(w, up_pc) || !callsite_is(up_pc))
+    enum callsite call = is_known_code(w, up_pc) ? callsite_before(up_pc) : CALLSITE_NONE;
+    if (call == CALLSITE_NONE || (call == CALLSITE_DIRECT && !is_known_code(w, w->regs.pc)))
         return STEP_LOST;
     w->regs = (struct regs){.pc = up_pc, .sp = fp + 16, .fp = up_fp};
     w->exact = w->bx_is_known = false;
@@ -100,7 +103,7 @@ static enum step step_over_pushes(struct walk *w, uint64_t at)
     uint64_t fp = w->regs.fp, word;
     begin_guessing(w);
     for (int i = 0; i < PUSHES_MAX && saferead_u64(&w->memory, at, &word); i++, at += 8) {
-        if (rows_module_of(w->map, word - 1) && callsite_is(word)) {
+        if (rows_module_of(w->map, word - 1) && callsite_before(word) != CALLSITE_NONE) {
             w->regs = (struct regs){.pc = word, .sp = at + 8, .fp = fp};
             w->exact = w->bx_is_known = false;
             return STEP_OK;
@@ -188,13 +191,15 @@ static inline enum step step_by_row(struct walk *w, const struct row *row)
     }
     if (!step_fp(w, row, cfa, &fp))
         return STEP_LOST;
+    pc = REGS_RETURN_ADDRESS(pc);
     if (!pc)
         return STEP_END;
-    if (w->exact && row->ra_offset != ROW_UNCHANGED && !is_known_code(w, pc) && !callsite_is(pc))
+    if (w->exact && row->ra_offset != ROW_UNCHANGED && !is_known_code(w, pc) &&
+        callsite_before(pc) == CALLSITE_NONE)
         return step_over_pushes(w, cfa + (uint64_t)(int64_t)row->ra_offset);
     if (w->follows_bx)
         step_bx(w, row, cfa);
-    w->regs = (struct regs){.pc = REGS_RETURN_ADDRESS(pc), .sp = cfa, .fp = fp};
+    w->regs = (struct regs){.pc = pc, .sp = cfa, .fp = fp};
     w->exact = false;
     return STEP_OK;
 }
