@@ -27,11 +27,22 @@ static void what_was_kept_is_known_from_its_page(void)
     CHECK(known.low == 0 && known.high == 0);
 }
 
-/* A run that does not hold sp is of another stack: the walk went over to it. */
+/* Close to the end of its page nothing is read there. */
+static void what_begins_with_the_next_page_does_so_again(void)
+{
+    const uint64_t low = UINT64_C(0x7ffe12340000);
+    struct saferead found = {low + PAGE, low + 3 * PAGE};
+    footing_keep(low + PAGE - 8, &found);
+    struct saferead known = footing_at(low + PAGE - 16);
+    CHECK(known.low == low + PAGE && known.high == low + 3 * PAGE);
+    footing_forget();
+}
+
+/* A run that is further away is of another stack: the walk went over to it. */
 static void what_does_not_hold_sp_is_not_kept(void)
 {
     const uint64_t low = UINT64_C(0x7ffe12340000);
-    struct saferead above = {low + PAGE, low + 2 * PAGE}, below = {low - PAGE, low}, wild = {0, UINT64_MAX - 4095};
+    struct saferead above = {low + 2 * PAGE, low + 3 * PAGE}, below = {low - PAGE, low}, wild = {0, UINT64_MAX - 4095};
     footing_keep(low + 64, &above);
     footing_keep(low + 64, &below);
     footing_keep(low + 64, &wild);
@@ -99,6 +110,7 @@ int main(void)
 {
     modules_refresh();
     what_was_kept_is_known_from_its_page();
+    what_begins_with_the_next_page_does_so_again();
     what_does_not_hold_sp_is_not_kept();
     a_guess_asks_again();
     a_refresh_forgets();
