@@ -127,10 +127,10 @@ def unwinding(quick: bool) -> Table:
     times = "100000" if quick else "1000000"
     return Table(
         "One walk up the stack",
-        f"""{FRAMES} functions and a few, no frame pointers, by what a sample of cprof's calls, and by
-        libunwind's unw_backtrace. Warm: again and again. First time: with caches emptied, median of
-        200 threads. Tables: CPU time in which all unwind tables of the process are read, for each
-        30,000 rows; libunwind makes none.""",
+        f"""{FRAMES} functions and a few, no frame pointers, by what a sample of cprof's calls, and
+        by libunwind's unw_backtrace. Warm: again and again. First time: with caches emptied, median
+        of 200 threads. Tables: CPU time in which all unwind tables of the process are read, for
+        each 30,000 rows; libunwind makes none.""",
         (
             Figure("warm, ns", said("warm_ns"), "ratio"),
             Figure("first time, ns", said("miss_ns"), "ratio"),

@@ -38,10 +38,11 @@ def stepper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("stepper") / "stepper"
     run(["make", "-s", "-C", str(ROOT), "build/c/libcprof_all.a"])
     libraries = run(["make", "-s", "-C", str(ROOT), "print-core-libs"]).split()
-    command = ["cc", "-O2", "-g", "-D_GNU_SOURCE", f"-I{ROOT / 'csrc'}", f"-I{HERE}", "-rdynamic"]
-    command += ["-fomit-frame-pointer"]
+    command = ["cc", "-O2", "-g", "-fomit-frame-pointer", "-D_GNU_SOURCE", "-rdynamic"]
+    command += [f"-I{ROOT / 'csrc'}", f"-I{HERE}"]
     command += [str(HERE / "stepper.c"), str(ROOT / "build" / "c" / "libcprof_all.a"), *libraries]
-    # libunwind has functions of libgcc's names: exceptions are to go by libgcc, whose are not signal-safe.
+    # libunwind has functions of libgcc's names. Exceptions are to go by libgcc's: the others block
+    # signals, the trap's too.
     command += ["-Wl,--push-state,--no-as-needed", "-lgcc_s", "-Wl,--pop-state", "-lunwind", "-ldl"]
     run([*command, "-o", str(program)])
     return program

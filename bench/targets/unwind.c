@@ -118,9 +118,9 @@ LEVEL(12, level_11) LEVEL(13, level_12) LEVEL(14, level_13) LEVEL(15, level_14) 
 LEVEL(17, level_16) LEVEL(18, level_17) LEVEL(19, level_18) LEVEL(20, level_19) LEVEL(21, level_20)
 LEVEL(22, level_21) LEVEL(23, level_22) LEVEL(24, level_23) LEVEL(25, level_24) LEVEL(26, level_25)
 LEVEL(27, level_26) LEVEL(28, level_27) LEVEL(29, level_28)
-/* clang-format on */
+    /* clang-format on */
 
-static void *miss(void *ns)
+    static void *miss(void *ns)
 {
     walk();
     level_29(ns);

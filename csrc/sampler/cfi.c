@@ -421,7 +421,8 @@ static bool read_advance(struct cfi_reader *p, uint8_t op, uint64_t *units)
 void cfi_run(const struct cfi_rules *rules, struct cfi_reader program, uint32_t start, uint32_t size,
              struct cfi_rows *out)
 {
-    struct state s = {.cfa_unknown = true, .ra = UNCHANGED, .fp = UNCHANGED, .bx = UNCHANGED}, initial, saved[STATES_MAX];
+    struct state s = {.cfa_unknown = true, .ra = UNCHANGED, .fp = UNCHANGED, .bx = UNCHANGED}, initial,
+                 saved[STATES_MAX];
     size_t n_saved = 0;
     uint64_t pc = start, end = (uint64_t)start + size, units;
     struct cfi_reader first = {rules->initial, rules->initial_end, false};

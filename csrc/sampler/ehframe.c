@@ -259,7 +259,7 @@ enum status ehframe_rows(const struct ehframe *in, struct row **rows, uint32_t *
     struct fdes fdes = {0};
     struct cfi_rows out = {0};
     read_fdes(in, &fdes);
-    if (!fdes_sorted(&fdes))
+    if (fdes.at && !fdes_sorted(&fdes))
         qsort(fdes.at, fdes.n, sizeof *fdes.at, by_start);
     if (!fdes.failed)
         run_fdes(in, &fdes, &out);
@@ -268,7 +268,7 @@ enum status ehframe_rows(const struct ehframe *in, struct row **rows, uint32_t *
         free(out.at);
         return STATUS_NOMEM;
     }
-    if (!rows_sorted(&out))
+    if (out.at && !rows_sorted(&out))
         qsort(out.at, out.n, sizeof *out.at, by_pc);
     *n_rows = squeeze(out.at, out.n);
     *rows = out.at;

@@ -75,9 +75,9 @@ static bool is_known_code(const struct walk *w, uint64_t pc)
     return (w->map->memo && memo_get(w->map->memo, pc)) || rows_module_of(w->map, pc - 1);
 }
 
-/* Code without rows: assembler, a JIT. Believed only if it leads to a plausible frame, behind a call in known code. What
- * no file holds is called through a pointer: behind another call stands the caller's caller, as it does where a JIT
- * keeps no frame pointer, and whoever called the JIT would be left out. */
+/* Code without rows: assembler, a JIT. Believed only if it leads to a plausible frame, behind a call in known code.
+ * What no file holds is called through a pointer: behind another call stands the caller's caller, as it does where a
+ * JIT keeps no frame pointer, and whoever called the JIT would be left out. */
 static enum step step_by_frame_pointer(struct walk *w)
 {
     uint64_t fp = w->regs.fp, up_fp, up_pc;
@@ -194,8 +194,7 @@ static inline enum step step_by_row(struct walk *w, const struct row *row)
     pc = REGS_RETURN_ADDRESS(pc);
     if (!pc)
         return STEP_END;
-    if (w->exact && row->ra_offset != ROW_UNCHANGED && !is_known_code(w, pc) &&
-        callsite_before(pc) == CALLSITE_NONE)
+    if (w->exact && row->ra_offset != ROW_UNCHANGED && !is_known_code(w, pc) && callsite_before(pc) == CALLSITE_NONE)
         return step_over_pushes(w, cfa + (uint64_t)(int64_t)row->ra_offset);
     if (w->follows_bx)
         step_bx(w, row, cfa);
@@ -319,10 +318,8 @@ void cwalk(struct regs regs, struct record *record)
 /* What the thread stands on is there, and need not be asked for. */
 void cwalk_own(struct regs regs, uint16_t most, struct record *record)
 {
-    const struct walk from = {.map = rows_current(),
-                              .regs = regs,
-                              .exact = true,
-                              .memory = {regs.sp, (regs.sp | (SAFEREAD_PAGE - 1)) + 1}};
+    const struct walk from = {
+        .map = rows_current(), .regs = regs, .exact = true, .memory = {regs.sp, (regs.sp | (SAFEREAD_PAGE - 1)) + 1}};
     struct walk w;
     record->pc[0] = regs.pc;
     record->depth = 1;

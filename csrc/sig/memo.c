@@ -44,7 +44,9 @@ void memo_unpack(uint32_t packed, struct row *row)
     uint32_t fp = memo_fp(packed);
     enum memo_ra ra = memo_ra(packed);
     enum memo_kind kind = memo_kind(packed);
-    *row = (struct row){.cfa = kind == MEMO_SP ? ROW_SP : kind == MEMO_FP ? ROW_FP : ROW_END,
+    *row = (struct row){.cfa = kind == MEMO_SP   ? ROW_SP
+                               : kind == MEMO_FP ? ROW_FP
+                                                 : ROW_END,
                         .cfa_offset = (int32_t)memo_cfa_words(packed) * 8,
                         .fp_offset = (int16_t)(-8 * (int)fp),
                         .ra_offset = ROW_UNCHANGED,

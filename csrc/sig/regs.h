@@ -8,7 +8,7 @@
 
 struct regs {
     uint64_t pc, sp, fp;
-    uint64_t lr; /* aarch64: the return address of a function that has not stored it yet; 0 on x86-64 */
+    uint64_t lr;      /* aarch64: the return address of a function that has not stored it yet; 0 on x86-64 */
     uint64_t context; /* where the kernel saved all of them (a ucontext_t); 0 where it did not */
 };
 

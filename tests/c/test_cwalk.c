@@ -195,8 +195,8 @@ static bool is_in(uint64_t pc, const void *start, size_t n)
     return pc >= (uint64_t)(uintptr_t)start && pc < (uint64_t)(uintptr_t)start + n;
 }
 
-/* Code that no file holds is passed by its frame pointer where it keeps one. Where it does not, the frame pointer is its
- * caller's, and believing it would leave that one out: the walk ends there, and says so. */
+/* Code that no file holds is passed by its frame pointer where it keeps one. Where it does not, the frame pointer is
+ * its caller's, and believing it would leave that one out: the walk ends there, and says so. */
 static void jit_code_is_passed_or_ends_the_walk(void)
 {
     static const unsigned char framed[] = {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3};

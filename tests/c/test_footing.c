@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define PAGE (uint64_t)SAFEREAD_PAGE
+#define PAGE (uint64_t) SAFEREAD_PAGE
 
 static void what_was_kept_is_known_from_its_page(void)
 {

@@ -1,6 +1,6 @@
 /*
- * Rows remembered by pc: what comes back is what was put, for that pc and no other. An entry that told one bit of the pc
- * too little gave callers the row of their neighbour's.
+ * Rows remembered by pc: what comes back is what was put, for that pc and no other. An entry that told one bit of the
+ * pc too little gave callers the row of their neighbour's.
  */
 #include "base/any/random.h"
 #include "check.h"
@@ -127,7 +127,8 @@ static void a_pc_beyond_48_bits_is_not_remembered(void)
     CHECK_INT(memo_get(&memo, UINT64_C(0xffffff600009)), 0);
 }
 
-/* Two that share their first place do not push each other out; a memo of which half is lost would be slow, not wrong. */
+/* Two that share their first place do not push each other out; a memo of which half is lost would be slow, not wrong.
+ */
 static void two_with_one_place_are_both_remembered(void)
 {
     struct row row = row_of(1);

@@ -3,8 +3,8 @@
  * the walk of sig/cwalk with libunwind's from the same context. The trap flag stops after every instruction, whatever
  * it is: prologues, epilogues, stubs of the linker, the vdso, libc's assembler.
  *
- * Prints for each object "samples N same N better N complete N", and the first few that differ. Better: libunwind did not
- * come to where the thread began, as in libc's assembler that pushes without saying so, and our walk did.
+ * Prints for each object "samples N same N better N complete N", and the first few that differ. Better: libunwind did
+ * not come to where the thread began, as in libc's assembler that pushes without saying so, and our walk did.
  */
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
@@ -23,11 +23,11 @@
 #include "base/any/random.h"
 #include "work.h"
 
-#define GAP         15 /* instructions between two samples, at most */
-#define THEIRS_MAX  (RECORD_MAX_FRAMES + 8)
-#define SHOWN       6
-#define TRAP_FLAG   0x100
-#define ROUNDS_MAX  2000
+#define GAP        15 /* instructions between two samples, at most */
+#define THEIRS_MAX (RECORD_MAX_FRAMES + 8)
+#define SHOWN      6
+#define TRAP_FLAG  0x100
+#define ROUNDS_MAX 2000
 
 struct walks {
     int n_ours, n_theirs;

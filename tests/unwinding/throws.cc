@@ -10,14 +10,20 @@
 
 #include "work.h"
 
-namespace {
+namespace
+{
 
 volatile long sink;
 
 struct Guard {
     int n;
-    explicit Guard(int count) : n(count) {}
-    ~Guard() { sink = sink + n; }
+    explicit Guard(int count) : n(count)
+    {
+    }
+    ~Guard()
+    {
+        sink = sink + n;
+    }
 };
 
 struct Shape {
@@ -27,12 +33,18 @@ struct Shape {
 
 struct Square : Shape {
     double side = 2;
-    double area() const override { return side * side; }
+    double area() const override
+    {
+        return side * side;
+    }
 };
 
 struct Circle : virtual Shape {
     double radius = 1;
-    double area() const override { return 3 * radius * radius; }
+    double area() const override
+    {
+        return 3 * radius * radius;
+    }
 };
 
 [[gnu::noinline]] void throws(int n)
