@@ -61,7 +61,7 @@ def test_frames_are_libunwinds(wanted: int, stepper: Path, tmp_path: Path) -> No
     """Where libunwind is lost and our walk is not the two cannot be the same; those are few."""
     kinds = list(product(SOURCES, LEVELS, POINTERS))
     with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(lambda kind: compiled(*kind, tmp_path), kinds))
+        objects = list(pool.map(lambda k: compiled(k[0], k[1], k[2], tmp_path), kinds))
     said = run([str(stepper), str(wanted // len(kinds) + 1), *map(str, objects)])
     print(said, file=sys.stderr)
     words = ("samples", "same", "better", "complete")

@@ -32,26 +32,33 @@ static struct {
 } bad[KEEP_BAD];
 static volatile sig_atomic_t n_bad;
 
-/* Both walk all frames; libunwind starts in this handler, so the frames up to the interrupted one are skipped. */
+static int walk_theirs(ucontext_t *context, uint64_t *pcs, int most)
+{
+    unw_cursor_t cursor;
+    unw_word_t pc;
+    int n = 0;
+    if (unw_init_local2(&cursor, context, UNW_INIT_SIGNAL_FRAME) != 0)
+        return 0;
+    do {
+        if (unw_get_reg(&cursor, UNW_REG_IP, &pc) != 0 || !pc)
+            break;
+        pcs[n++] = pc;
+    } while (n < most && unw_step(&cursor) > 0);
+    return n;
+}
+
+/* Both walk all frames from the interrupted one. */
 static void on_timer(int sig, siginfo_t *info, void *context)
 {
     (void)sig, (void)info;
     static struct record r;
-    static void *theirs[RECORD_MAX_FRAMES + 16];
+    static uint64_t theirs[RECORD_MAX_FRAMES + 16];
     int saved_errno = errno;
     r.flags = 0;
     cwalk(regs_from_ucontext(context), &r);
-    int n = unw_backtrace(theirs, RECORD_MAX_FRAMES + 16), skip = 0;
-    while (skip < n && (uint64_t)theirs[skip] != r.pc[0])
-        skip++;
-    /* Interrupted in the trampoline that handlers return to: the first one found is this handler's own. */
-    if (skip + 1 < n && theirs[skip] == theirs[skip + 1])
-        skip++;
-    int m = n - skip, ok = skip < n && m >= r.depth;
-    for (int i = 0; ok && i < r.depth && i < m; i++) {
-        uint64_t t = (uint64_t)theirs[skip + i];
-        ok = r.pc[i] == t || r.pc[i] == t + 1; /* + 1: exact pc above a signal frame */
-    }
+    int m = walk_theirs(context, theirs, RECORD_MAX_FRAMES + 16), ok = m == r.depth;
+    for (int i = 0; ok && i < m; i++)
+        ok = r.pc[i] == theirs[i] || (i && r.pc[i] == theirs[i] + 1); /* + 1: exact pc above a signal frame */
     samples++;
     complete += !(r.flags & (RECORD_PARTIAL | RECORD_TRUNCATED));
     same += ok;
@@ -60,7 +67,7 @@ static void on_timer(int sig, siginfo_t *info, void *context)
         bad[n_bad].n_theirs = m;
         for (int i = 0; i < 16; i++) {
             bad[n_bad].ours[i] = i < r.depth ? r.pc[i] : 0;
-            bad[n_bad].theirs[i] = i < m ? (uint64_t)theirs[skip + i] : 0;
+            bad[n_bad].theirs[i] = i < m ? theirs[i] : 0;
         }
         n_bad++;
     }
