@@ -1,6 +1,7 @@
 #include "sampler/modules.h"
 
 #include "base/atfork.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/slab.h"
 #include "hook/got.h"
@@ -25,6 +26,9 @@
 /* A fork from inside a host's own dl_iterate_phdr callback holds what we wait for: it must not wait for us for ever. */
 #define FORK_PATIENCE_NS INT64_C(200000000)
 
+/* After a walk asked in vain: what it met is a JIT's, and so will be what the next one meets. */
+#define ASK_AGAIN_NS INT64_C(1000000000)
+
 /* A loaded module: what tells it from another at the same place, and its tables. */
 struct module {
     uint64_t low, high; /* its executable addresses */
@@ -48,6 +52,7 @@ struct list {
 
 static struct list loaded;
 static _Atomic size_t loaded_bytes; /* of its tables and the map, for modules_bytes */
+static int64_t ask_again_ns;        /* when walks may ask though nothing was loaded */
 static bool refreshing;             /* a fork may see it set: then loaded may be half-written */
 
 /* Held during a whole refresh, by threads of ours alone. A fork does not wait for it. Its rank is that of the other
@@ -331,11 +336,16 @@ static bool refresh(void)
 bool modules_refresh(void)
 {
     footing_forget();
+    rows_answer(false);
     lock_take(&refresh_lock);
     refreshing = true;
     bool changed = refresh();
     refreshing = false;
+    bool may_ask = changed || clock_mono_ns() >= ask_again_ns;
+    if (may_ask)
+        ask_again_ns = clock_mono_ns() + ASK_AGAIN_NS;
     lock_drop(&refresh_lock);
+    rows_answer(may_ask);
     return changed;
 }
 

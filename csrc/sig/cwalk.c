@@ -313,6 +313,8 @@ void cwalk(struct regs regs, struct record *record)
     walk(&from, RECORD_MAX_FRAMES, record, &w);
     if (w.at_start && !w.guessed)
         footing_keep(regs.sp, &w.memory);
+    if (record->flags & RECORD_PARTIAL && w.map && !is_known_code(&w, w.regs.pc))
+        rows_want();
 }
 
 /* What the thread stands on is there, and need not be asked for. */

@@ -9,6 +9,7 @@
 #ifndef CPROF_SIG_ROWS_H
 #define CPROF_SIG_ROWS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -67,6 +68,21 @@ void rows_leave(void);
 /* No such walk is under way: what was replaced before the call is no longer looked at by one. */
 bool rows_quiet(void);
 void rows_after_fork_child(void);
+
+/*
+ * Asking for a newer map: a walk that ends in code which no module of the map holds has met what was loaded a moment
+ * ago, or what a JIT made. So one such walk may ask, and then none until the map was looked after: again at once if that
+ * brought something, later if it did not.
+ *
+ *   rows_wake     from here on *word is raised, and who waits for it woken; ordinary threads
+ *   rows_want     in a handler: asks, if it may
+ *   rows_wanted   has somebody asked since rows_answer? any context
+ *   rows_answer   whoever refreshes: heard; may: the next walk may ask
+ */
+void rows_wake(_Atomic uint32_t *word);
+void rows_want(void);
+bool rows_wanted(void);
+void rows_answer(bool may);
 
 /* The module that holds pc, NULL if none does. */
 const struct rows_module *rows_module_of(const struct rows_map *map, uint64_t pc);

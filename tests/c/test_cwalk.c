@@ -232,7 +232,7 @@ int main(void)
     no_table_is_partial();
     modules_refresh();
     wild_registers_are_survived();
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__)
     jit_code_is_passed_or_ends_the_walk();
 #endif
 
