@@ -141,7 +141,6 @@ static void on_signal(int sig)
 {
     step_from_here();
     sink += deep(4) + sig;
-    sorts();
 }
 
 NOINLINE static void is_signalled(int flags)
@@ -164,17 +163,25 @@ NOINLINE static void is_signalled_elsewhere(void)
     sigaltstack(&before, NULL);
 }
 
-void work(void)
+NOINLINE static void interrupted(void)
 {
     struct timespec now;
+    for (int i = 0; i < 4; i++) {
+        is_signalled(0);
+        is_signalled_elsewhere();
+        for (int k = 0; k < 4; k++)
+            clock_gettime(CLOCK_MONOTONIC, &now);
+        sink += now.tv_nsec + realigned(6) + realigned_and_alloca(9);
+    }
+}
+
+void work(void)
+{
     sink += deep(12) + mutual_a(9) + with_alloca(6) + realigned(5) + realigned_and_alloca(20);
     sink += many_arguments(1, 2, 3, 4, 5, 6, 7, 8, 9, 10) + variadic(3, 1L, 2L, 3L) + variadic_double(2, 1.5, 2.5);
     sink += tail(sink % 200) + big_frame(3) + nested(sink & 0xff);
     for (long i = 0; i < 6; i++)
         sink += hot_and_cold(i);
     sorts();
-    is_signalled(0);
-    is_signalled_elsewhere();
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    sink += now.tv_nsec;
+    interrupted();
 }

@@ -1,7 +1,7 @@
 /*
- * stepper SAMPLES OBJECT...: runs work() of each shared object one instruction at a time, and at random ones compares
- * the walk of sig/cwalk with libunwind's from the same context. The trap flag stops after every instruction, whatever
- * it is: prologues, epilogues, stubs of the linker, the vdso, libc's assembler.
+ * stepper SAMPLES GAP OBJECT...: runs work() of each shared object one instruction at a time, and at random ones, GAP
+ * apart at most, compares the walk of sig/cwalk with libunwind's from the same context. The trap flag stops after every
+ * instruction, whatever it is: prologues, epilogues, stubs of the linker, the vdso, libc's assembler.
  *
  * Prints for each object "samples N same N better N complete N", and the first few that differ. Better: libunwind did
  * not come to where the thread began, as in libc's assembler that pushes without saying so, and our walk did.
@@ -11,6 +11,7 @@
 
 #include "sampler/modules.h"
 #include "sig/cwalk.h"
+#include "sig/rows.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -19,11 +20,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "base/any/random.h"
 #include "work.h"
 
-#define GAP        15 /* instructions between two samples, at most */
 #define THEIRS_MAX (RECORD_MAX_FRAMES + 8)
 #define SHOWN      6
 #define TRAP_FLAG  0x100
@@ -39,7 +40,8 @@ static volatile sig_atomic_t stepping, wanted;
 static int samples, same, better, complete, gap, n_shown;
 static uint64_t outermost;
 static struct walks shown[SHOWN];
-static uint64_t random_state = 1;
+static int kinds[ROW_INDEXED + 1], in_vdso, in_frameless;
+static uint64_t random_state = 1, widest_gap;
 
 static void walk_theirs(ucontext_t *context, struct walks *w)
 {
@@ -81,9 +83,20 @@ static bool better_than_theirs(const struct walks *w)
     return w->ours[w->n_ours - 1] == outermost && (!w->n_theirs || w->theirs[w->n_theirs - 1] != outermost);
 }
 
+static void count_kind(uint64_t pc)
+{
+    const struct rows_module *m = rows_module_of(rows_current(), pc);
+    const struct row *row = m ? rows_find(m, pc) : NULL;
+    uint64_t vdso = getauxval(AT_SYSINFO_EHDR);
+    kinds[row ? row->cfa : ROW_NONE]++;
+    in_frameless += row && row->cfa == ROW_SP && row->cfa_offset == 8;
+    in_vdso += pc >= vdso && pc < vdso + (2 << 12);
+}
+
 static void compare(ucontext_t *context)
 {
     static struct walks w;
+    count_kind((uint64_t)context->uc_mcontext.gregs[REG_RIP]);
     walk_ours(context, &w);
     walk_theirs(context, &w);
     bool is_same = alike(&w), is_better = !is_same && better_than_theirs(&w);
@@ -117,7 +130,7 @@ static void on_trap(int sig, siginfo_t *info, void *arg)
     if (!stepping || samples >= wanted) {
         context->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
     } else if (--gap <= 0) {
-        gap = (int)random_upto(&random_state, GAP);
+        gap = (int)random_upto(&random_state, widest_gap);
         compare(context);
     }
     errno = saved;
@@ -189,9 +202,13 @@ int main(int argc, char **argv)
     struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
     sigfillset(&action.sa_mask);
     sigaction(SIGTRAP, &action, NULL);
-    wanted = argc > 1 ? atoi(argv[1]) : 1000;
+    wanted = argc > 2 ? atoi(argv[1]) : 1000;
+    widest_gap = argc > 2 ? (uint64_t)atoi(argv[2]) : 1;
     find_outermost();
-    for (int i = 2; i < argc; i++)
+    for (int i = 3; i < argc; i++)
         step_through(argv[i]);
+    printf("kinds stub %d realigned %d resolver %d register %d trampoline %d pointer %d frameless %d vdso %d\n",
+           kinds[ROW_PLT], kinds[ROW_SP_DEREF] + kinds[ROW_FP_DEREF], kinds[ROW_BX], kinds[ROW_REGISTER],
+           kinds[ROW_SIGNAL], kinds[ROW_FP], in_frameless, in_vdso);
     return 0;
 }
