@@ -270,7 +270,7 @@ enum status ehframe_rows(const struct ehframe *in, struct row **rows, uint32_t *
     }
     if (out.at && !rows_sorted(&out))
         qsort(out.at, out.n, sizeof *out.at, by_pc);
-    *n_rows = squeeze(out.at, out.n);
+    *n_rows = out.at ? squeeze(out.at, out.n) : 0;
     *rows = out.at;
     return STATUS_OK;
 }

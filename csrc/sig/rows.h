@@ -71,8 +71,8 @@ void rows_after_fork_child(void);
 
 /*
  * Asking for a newer map: a walk that ends in code which no module of the map holds has met what was loaded a moment
- * ago, or what a JIT made. So one such walk may ask, and then none until the map was looked after: again at once if that
- * brought something, later if it did not.
+ * ago, or what a JIT made. So one such walk may ask, and then none until the map was looked after: again at once if
+ * that brought something, later if it did not.
  *
  *   rows_wake     from here on *word is raised, and who waits for it woken; ordinary threads
  *   rows_want     in a handler: asks, if it may

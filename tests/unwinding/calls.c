@@ -166,7 +166,7 @@ NOINLINE static void is_signalled_elsewhere(void)
 NOINLINE static void interrupted(void)
 {
     struct timespec now;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 8; i++) {
         is_signalled(0);
         is_signalled_elsewhere();
         for (int k = 0; k < 4; k++)
