@@ -4,8 +4,12 @@
  *
  * From the page of sp up to where the thread began, every page was asked for and lay between two frames of one walk
  * that went by rows alone. As long as a thread stands there these pages are the stack it stands on, and stay. What may
- * change is whose stack it is: that is why all is forgotten whenever the engine looks round, 20 times a second, and why
- * a step that is a guess, by the frame pointer of code that no row knows, asks all the same.
+ * change is whose stack it is: that is why all is forgotten whenever the engine looks round, 20 times a second,
+ * once where threads are many, and why a step that is a guess, by the frame pointer of code that no row knows,
+ * asks all the same.
+ *
+ * What remains: within that time a stack is unmapped and a smaller one put at its place, and a row of the thread that
+ * stands on it is wrong, so that its walk runs over the end.
  */
 #ifndef CPROF_SIG_FOOTING_H
 #define CPROF_SIG_FOOTING_H
