@@ -2,8 +2,8 @@
  * Reads of memory that may not be there, from a signal handler, without a SIGSEGV handler of ours.
  *
  * Each page that is not known (sig/footing) is asked for once: rt_sigprocmask with an impossible `how` copies its
- * 8 bytes in and then fails, EFAULT where the page is unreadable and EINVAL where it is fine, and changes nothing. About
- * 0.1 us, and a walk up a stack meets a new page only every few dozen frames.
+ * 8 bytes in and then fails, EFAULT where the page is unreadable and EINVAL where it is fine, and changes nothing.
+ * About 0.1 us, and a walk up a stack meets a new page only every few dozen frames.
  *
  * What remains: another thread unmapping the page between question and read. The stack of the running
  * thread is not unmapped while it runs, so that takes a wild pointer and a race of nanoseconds.
