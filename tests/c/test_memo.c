@@ -82,8 +82,8 @@ static struct row row_of(uint64_t key)
 /* In a few pages, so that keys are each other's neighbours, and in pages that share their places. */
 static uint64_t some_key(uint64_t *state)
 {
-    uint64_t n = random_upto(state, KEYS);
-    return UINT64_C(0x7f0000000000) + (n % 3 << 40) + n;
+    uint64_t n = random_upto(state, KEYS), page = random_upto(state, 3);
+    return UINT64_C(0x7a0000000000) + (page << 40) + n;
 }
 
 static void *put_and_get(void *arg)
