@@ -19,6 +19,8 @@ NEEDS = {"vars": "wrk"}
 LIBRARIES = {"real": ("zlib", "sqlite3")}
 """What a target links, by pkg-config."""
 
+ROOT = Path(__file__).resolve().parent.parent
+
 KEEP = ("-Wl,--push-state,--no-as-needed", "-Wl,--pop-state")
 
 
@@ -34,6 +36,10 @@ def flags_of(tool: str) -> list[str] | None:
     """What a program needs to link it; None where it is not installed."""
     if tool == "cprof":
         return shlex.split(output_of(CPROF, "config", "--cflags", "--libs")) or None
+    if tool == "core":
+        return core_flags()
+    if tool == "libunwind":
+        return shlex.split(output_of("pkg-config", "--cflags", "--libs", "libunwind")) or None
     if tool == "gperftools":
         flags = shlex.split(output_of("pkg-config", "--cflags", "--libs", "libprofiler"))
         # As cprof's own flags say: linked, even by a program that calls nothing of it.
@@ -46,6 +52,14 @@ def libraries_of(target: str) -> list[str] | None:
     if target not in LIBRARIES:
         return []
     return output_of("pkg-config", "--cflags", "--libs", *LIBRARIES[target]).split() or None
+
+
+def core_flags() -> list[str] | None:
+    """For what no program can call: the files of the core themselves, as the C tests have them."""
+    make = ["make", "-s", "-C", str(ROOT)]
+    subprocess.run([*make, "build/c/libcprof_all.a"], check=True)
+    libraries = output_of(*make, "print-core-libs").split()
+    return [f"-I{ROOT / 'csrc'}", str(ROOT / "build" / "c" / "libcprof_all.a"), *libraries]
 
 
 class Programs:

@@ -222,9 +222,17 @@ def test_a_small_alternate_stack_is_not_used(outcome: Outcome) -> None:
     outcome.assert_sampled()
 
 
-@by_every_door("stacks.c", "deep", "wrong", "switched")
+@by_every_door("stacks.c", "deep", "wrong", "switched", "made")
 def test_strange_stacks_are_walked_safely(outcome: Outcome) -> None:
-    """100,000 frames; frame pointers into nowhere; coroutines on stacks of their own."""
+    """100,000 frames; frame pointers into nowhere; coroutines on stacks of their own; code that no
+    file holds."""
+    outcome.assert_sampled()
+
+
+@by_every_door("stacks.c", "neighbours", "reused", "growing", "downwards")
+def test_stacks_that_change_are_walked_safely(outcome: Outcome) -> None:
+    """What is remembered of a stack was true a moment ago: its neighbour is unmapped while it runs,
+    another thread's stack lies where one was, it grows."""
     outcome.assert_sampled()
 
 

@@ -4,6 +4,7 @@ by it."""
 from __future__ import annotations
 
 import errno
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 import cprof
 from conftest import Build, Start
+from harness import TARGETS, compile_program
 from shares import assert_share, function_names, ticks_in, total_ticks
 
 pytestmark = pytest.mark.alone
@@ -152,3 +154,26 @@ def test_cpu_time_that_was_not_sampled_is_a_row(
     assert abs(profile.total("cpu") / 1e9 - truth) < 0.05 * truth + 0.05
     assert "<lost: not sampled>" in function_names(profile)
     assert ("SIGPROF blocked" in " ".join(profile.comments)) == (case == "blocked")
+
+
+def test_what_was_just_loaded_is_walked_at_once(build: Build, start: Start, tmp_path: Path) -> None:
+    """Its rows came with the next look round, 50 ms later: stacks of all that programs do when they
+    load something ended in it."""
+    plugin = compile_program(
+        TARGETS / "late_plugin.c",
+        tmp_path / "late_plugin.so",
+        ["-shared", "-fPIC"],
+        link=False,
+        crash=False,
+    )
+    out = tmp_path / "cpu.pb.gz"
+    copies = [tmp_path / f"late_{n}.so" for n in range(12)]
+    for copy in copies:
+        shutil.copy(plugin, copy)
+    program = build("late.c", flags=["-ldl"])
+    assert start(program, str(out), *map(str, copies)).wait() == 0
+    found = [s for s in cprof.load(out).samples if "burn_in_plugin" in [f.name for f in s.frames]]
+    ticks = sum(s.values[0] for s in found)
+    whole = sum(s.values[0] for s in found if "main" in [f.name for f in s.frames])
+    assert ticks > 100
+    assert whole > 0.85 * ticks, (whole, ticks)

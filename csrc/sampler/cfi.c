@@ -41,7 +41,9 @@ enum {
 enum {
     OP_DEREF = 0x06,
     OP_AND = 0x1a,
+    OP_MUL = 0x1e,
     OP_PLUS = 0x22,
+    OP_PLUS_UCONST = 0x23,
     OP_SHL = 0x24,
     OP_GE = 0x2a,
     OP_LIT0 = 0x30,
@@ -115,11 +117,12 @@ int64_t cfi_sleb(struct cfi_reader *r)
 struct state {
     uint64_t reg;
     int64_t offset;
-    uint8_t special; /* ROW_NONE: none; else ROW_*_DEREF or ROW_PLT with offset */
+    uint8_t special; /* ROW_NONE: none; else ROW_*_DEREF, ROW_INDEXED or ROW_PLT with offset */
+    uint8_t operand;
     bool cfa_unknown;
     bool ra_undefined, ra_unknown;
-    bool fp_unknown;
-    int64_t ra, fp; /* from the CFA, INT64_MIN = unchanged */
+    bool fp_unknown, bx_unknown;
+    int64_t ra, fp, bx; /* from the CFA, INT64_MIN = unchanged */
 };
 
 #define UNCHANGED   INT64_MIN
@@ -127,7 +130,7 @@ struct state {
 
 static bool fits_int16(int64_t v)
 {
-    return v == UNCHANGED || v == FP_IN_PLACE || (v > ROW_FP_IN_PLACE && v <= INT16_MAX);
+    return v == UNCHANGED || v == FP_IN_PLACE || (v > ROW_UNKNOWN && v <= INT16_MAX);
 }
 
 static uint8_t row_kind(const struct cfi_rules *rules, const struct state *s)
@@ -141,7 +144,19 @@ static uint8_t row_kind(const struct cfi_rules *rules, const struct state *s)
         return ROW_NONE;
     if (s->special)
         return s->special;
-    return s->reg == REGS_DWARF_SP ? ROW_SP : s->reg == REGS_DWARF_FP ? ROW_FP : ROW_NONE;
+    switch (s->reg) {
+    case REGS_DWARF_SP: return ROW_SP;
+    case REGS_DWARF_FP: return ROW_FP;
+    case REGS_DWARF_BX: return ROW_BX;
+    default: return s->reg < REGS_NUMBERED ? ROW_REGISTER : ROW_NONE;
+    }
+}
+
+static int16_t row_bx(const struct state *s)
+{
+    if (s->bx_unknown || !fits_int16(s->bx))
+        return ROW_UNKNOWN;
+    return s->bx == UNCHANGED ? ROW_UNCHANGED : (int16_t)s->bx;
 }
 
 static void append(struct cfi_rows *out, struct row row)
@@ -168,6 +183,8 @@ static void emit(const struct cfi_rules *rules, const struct state *s, uint64_t 
         row.cfa_offset = (int32_t)s->offset;
         row.ra_offset = s->ra == UNCHANGED ? ROW_UNCHANGED : (int16_t)s->ra;
         row.fp_offset = s->fp == UNCHANGED ? ROW_UNCHANGED : s->fp == FP_IN_PLACE ? ROW_FP_IN_PLACE : (int16_t)s->fp;
+        row.bx_offset = row_bx(s);
+        row.operand = row.cfa == ROW_REGISTER ? (uint8_t)s->reg : s->special ? s->operand : 0;
     }
     append(out, row);
 }
@@ -180,6 +197,9 @@ static void set_rule(struct state *s, uint64_t reg, int64_t offset)
     } else if (reg == REGS_DWARF_FP) {
         s->fp = offset;
         s->fp_unknown = false;
+    } else if (reg == REGS_DWARF_BX) {
+        s->bx = offset;
+        s->bx_unknown = false;
     }
 }
 
@@ -189,6 +209,8 @@ static void set_unknown(struct state *s, uint64_t reg)
         s->ra_unknown = true;
     else if (reg == REGS_DWARF_FP)
         s->fp_unknown = true;
+    else if (reg == REGS_DWARF_BX)
+        s->bx_unknown = true;
 }
 
 static void restore_rule(struct state *s, const struct state *initial, uint64_t reg)
@@ -200,6 +222,9 @@ static void restore_rule(struct state *s, const struct state *initial, uint64_t 
     } else if (reg == REGS_DWARF_FP) {
         s->fp = initial->fp;
         s->fp_unknown = initial->fp_unknown;
+    } else if (reg == REGS_DWARF_BX) {
+        s->bx = initial->bx;
+        s->bx_unknown = initial->bx_unknown;
     }
 }
 
@@ -236,25 +261,54 @@ static bool read_plt(struct cfi_reader e, int64_t *threshold)
     return is;
 }
 
+/* Where code of assembler has put its caller's stack pointer: *(sp + offset) + a, *(fp + offset) + a. */
+static bool read_deref(struct cfi_reader e, struct state *s)
+{
+    uint8_t op = cfi_u8(&e);
+    int64_t offset = cfi_sleb(&e);
+    uint64_t more = 0;
+    if (cfi_u8(&e) != OP_DEREF || (op != OP_BREG0 + REGS_DWARF_SP && op != OP_BREG0 + REGS_DWARF_FP))
+        return false;
+    if (e.at < e.end) {
+        if (cfi_u8(&e) != OP_PLUS_UCONST)
+            return false;
+        more = cfi_uleb(&e);
+    }
+    if (e.bad || e.at != e.end || more > UINT8_MAX)
+        return false;
+    s->special = op == OP_BREG0 + REGS_DWARF_SP ? ROW_SP_DEREF : ROW_FP_DEREF;
+    s->offset = offset;
+    s->operand = (uint8_t)more;
+    return true;
+}
+
+/* The same behind an array of words on the stack: *(sp + offset + register * 8) + 8. */
+static bool read_indexed(struct cfi_reader e, struct state *s)
+{
+    bool is = cfi_u8(&e) == OP_BREG0 + REGS_DWARF_SP;
+    int64_t offset = cfi_sleb(&e);
+    uint8_t op = cfi_u8(&e);
+    is = is && op >= OP_BREG0 && op < OP_BREG0 + REGS_NUMBERED && cfi_sleb(&e) == 0 && cfi_u8(&e) == OP_LIT0 + 8 &&
+         cfi_u8(&e) == OP_MUL && cfi_u8(&e) == OP_PLUS && cfi_u8(&e) == OP_DEREF && cfi_u8(&e) == OP_PLUS_UCONST &&
+         cfi_uleb(&e) == 8 && !e.bad && e.at == e.end;
+    if (is) {
+        s->special = ROW_INDEXED;
+        s->offset = offset;
+        s->operand = op - OP_BREG0;
+    }
+    return is;
+}
+
 static void define_cfa_by_expression(struct state *s, struct cfi_reader e)
 {
     int64_t threshold;
-    s->cfa_unknown = true;
     if (REGS_DWARF_SP == 7 && read_plt(e, &threshold)) {
         s->special = ROW_PLT;
         s->offset = threshold;
         s->cfa_unknown = false;
         return;
     }
-    uint8_t op = cfi_u8(&e);
-    int64_t offset = cfi_sleb(&e);
-    if (cfi_u8(&e) != OP_DEREF || e.bad || e.at != e.end)
-        return;
-    if (op == OP_BREG0 + REGS_DWARF_SP || op == OP_BREG0 + REGS_DWARF_FP) {
-        s->special = op == OP_BREG0 + REGS_DWARF_SP ? ROW_SP_DEREF : ROW_FP_DEREF;
-        s->offset = offset;
-        s->cfa_unknown = false;
-    }
+    s->cfa_unknown = !read_deref(e, s) && !read_indexed(e, s);
 }
 
 /* "The caller's fp is stored where fp points": how a function that realigns its stack says it. With the CFA
@@ -367,7 +421,8 @@ static bool read_advance(struct cfi_reader *p, uint8_t op, uint64_t *units)
 void cfi_run(const struct cfi_rules *rules, struct cfi_reader program, uint32_t start, uint32_t size,
              struct cfi_rows *out)
 {
-    struct state s = {.cfa_unknown = true, .ra = UNCHANGED, .fp = UNCHANGED}, initial, saved[STATES_MAX];
+    struct state s = {.cfa_unknown = true, .ra = UNCHANGED, .fp = UNCHANGED, .bx = UNCHANGED}, initial,
+                 saved[STATES_MAX];
     size_t n_saved = 0;
     uint64_t pc = start, end = (uint64_t)start + size, units;
     struct cfi_reader first = {rules->initial, rules->initial_end, false};

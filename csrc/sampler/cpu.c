@@ -15,6 +15,7 @@
 #include "sampler/timers.h"
 #include "sig/events.h"
 #include "sig/ring.h"
+#include "sig/rows.h"
 #include "sig/tick.h"
 
 #include <sched.h>
@@ -212,7 +213,7 @@ static void draw_periods(void)
 static void rest_for(uint32_t seen, uint32_t looked, int64_t ns)
 {
     int64_t end = clock_ns(CLOCK_MONOTONIC) + ns;
-    while (ns > 0 && atomic_load(&look_word) == looked) {
+    while (ns > 0 && atomic_load(&look_word) == looked && !rows_wanted()) {
         lock_wait_word(&wake_word, seen, ns);
         uint32_t now = atomic_load(&wake_word);
         if (now != seen)
@@ -255,6 +256,7 @@ static void engine(void *arg)
     (void)arg;
     int redirections = REDIRECTIONS_MAX; /* that are still to be tried since something was loaded */
     perfclock_begin(thread_own_descriptors(), &wake_word);
+    rows_wake(&wake_word);
     got_want(+1);
     for (;;) {
         uint32_t looked = atomic_load(&look_word), seen = atomic_load(&wake_word);

@@ -105,8 +105,54 @@ static bool read_cie(const struct ehframe *in, size_t offset, struct cie *cie)
     return !r.bad;
 }
 
-/* One FDE at r (behind its length word): its rows go to out. */
-static void read_fde(const struct ehframe *in, struct cfi_reader r, const struct cie *cie, struct cfi_rows *out)
+/* A function's entry, in order of addresses. */
+struct fde {
+    uint32_t start, size;
+    uint32_t cie_at;  /* in the section */
+    uint32_t program; /* its call frame instructions */
+    uint32_t end;
+};
+
+struct fdes {
+    struct fde *at;
+    size_t n, cap;
+    bool failed; /* out of memory */
+};
+
+/* Its CIE, and whether that can be used: entries of one come in runs, so the last is remembered. */
+struct cie_memory {
+    struct cie cie;
+    size_t at;
+    bool good;
+};
+
+static bool recall_cie(const struct ehframe *in, size_t at, struct cie_memory *last)
+{
+    if (at != last->at) {
+        last->at = at;
+        last->good = read_cie(in, at, &last->cie);
+    }
+    return last->good;
+}
+
+static void append_fde(struct fdes *out, struct fde fde)
+{
+    if (out->n == out->cap) {
+        size_t cap = out->cap ? out->cap * 2 : 256;
+        struct fde *grown = realloc(out->at, cap * sizeof *grown);
+        if (!grown) {
+            out->failed = true;
+            return;
+        }
+        out->at = grown;
+        out->cap = cap;
+    }
+    out->at[out->n++] = fde;
+}
+
+/* One FDE at r (behind its length word and its CIE's place). */
+static void read_fde(const struct ehframe *in, struct cfi_reader r, size_t cie_at, const struct cie *cie,
+                     struct fdes *out)
 {
     uint64_t start = read_encoded(&r, in, cie->address_encoding);
     uint64_t size = read_encoded(&r, in, cie->address_encoding & PE_FORMAT);
@@ -118,7 +164,56 @@ static void read_fde(const struct ehframe *in, struct cfi_reader r, const struct
     }
     if (r.bad || !size || start < in->low || start >= in->high || size > in->high - start)
         return;
-    cfi_run(&cie->rules, r, (uint32_t)(start - in->low), (uint32_t)size, out);
+    append_fde(out, (struct fde){.start = (uint32_t)(start - in->low),
+                                 .size = (uint32_t)size,
+                                 .cie_at = (uint32_t)cie_at,
+                                 .program = (uint32_t)(r.at - in->bytes),
+                                 .end = (uint32_t)(r.end - in->bytes)});
+}
+
+static void read_fdes(const struct ehframe *in, struct fdes *out)
+{
+    struct cie_memory last = {.at = SIZE_MAX};
+    size_t at = 0;
+    while (in->n - at >= 8 && !out->failed) {
+        struct cfi_reader r = {in->bytes + at, in->bytes + in->n, false};
+        uint32_t length = cfi_u32(&r);
+        /* 0 ends the section; 0xffffffff would be the 64-bit form, which no compiler of ours writes here. */
+        if (length < 4 || length > (uint64_t)(r.end - r.at))
+            break;
+        r.end = r.at + length;
+        size_t id_at = at + 4;
+        at += 4 + (size_t)length;
+        uint32_t back = cfi_u32(&r);
+        /* 0: a CIE, read when an FDE names it */
+        if (back && back <= id_at && recall_cie(in, id_at - back, &last))
+            read_fde(in, r, id_at - back, &last.cie, out);
+    }
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct fde *x = a, *y = b;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+static bool fdes_sorted(const struct fdes *fdes)
+{
+    for (size_t i = 1; i < fdes->n; i++)
+        if (fdes->at[i].start < fdes->at[i - 1].start)
+            return false;
+    return true;
+}
+
+static void run_fdes(const struct ehframe *in, const struct fdes *fdes, struct cfi_rows *out)
+{
+    struct cie_memory last = {.at = SIZE_MAX};
+    for (size_t i = 0; i < fdes->n && !out->failed; i++) {
+        const struct fde *f = &fdes->at[i];
+        struct cfi_reader program = {in->bytes + f->program, in->bytes + f->end, false};
+        if (recall_cie(in, f->cie_at, &last))
+            cfi_run(&last.cie.rules, program, f->start, f->size, out);
+    }
 }
 
 static int by_pc(const void *a, const void *b)
@@ -133,7 +228,7 @@ static int by_pc(const void *a, const void *b)
 static bool same_rule(const struct row *a, const struct row *b)
 {
     return a->cfa == b->cfa && a->cfa_offset == b->cfa_offset && a->ra_offset == b->ra_offset &&
-           a->fp_offset == b->fp_offset;
+           a->fp_offset == b->fp_offset && a->bx_offset == b->bx_offset && a->operand == b->operand;
 }
 
 /* Of rows at one pc the last wins; a row that says the same as the one before says nothing. */
@@ -150,40 +245,32 @@ static uint32_t squeeze(struct row *rows, size_t n)
     return kept;
 }
 
+/* Only where functions overlap is it not so already. */
+static bool rows_sorted(const struct cfi_rows *rows)
+{
+    for (size_t i = 1; i < rows->n; i++)
+        if (rows->at[i].pc < rows->at[i - 1].pc)
+            return false;
+    return true;
+}
+
 enum status ehframe_rows(const struct ehframe *in, struct row **rows, uint32_t *n_rows)
 {
+    struct fdes fdes = {0};
     struct cfi_rows out = {0};
-    struct cie cie = {0};
-    size_t cie_offset = SIZE_MAX; /* entries of one CIE come in runs: remember the last */
-    bool cie_good = false;
-    size_t at = 0;
-
-    while (in->n - at >= 8) {
-        struct cfi_reader r = {in->bytes + at, in->bytes + in->n, false};
-        uint32_t length = cfi_u32(&r);
-        /* 0 ends the section; 0xffffffff would be the 64-bit form, which no compiler of ours writes here. */
-        if (length < 4 || length > (uint64_t)(r.end - r.at))
-            break;
-        r.end = r.at + length;
-        size_t id_at = at + 4;
-        at += 4 + (size_t)length;
-        uint32_t back = cfi_u32(&r);
-        if (back == 0 || back > id_at)
-            continue; /* a CIE, read when an FDE names it */
-        if (id_at - back != cie_offset) {
-            cie_offset = id_at - back;
-            cie_good = read_cie(in, cie_offset, &cie);
-        }
-        if (cie_good)
-            read_fde(in, r, &cie, &out);
-    }
-    if (out.failed) {
+    read_fdes(in, &fdes);
+    if (fdes.at && !fdes_sorted(&fdes))
+        qsort(fdes.at, fdes.n, sizeof *fdes.at, by_start);
+    if (!fdes.failed)
+        run_fdes(in, &fdes, &out);
+    free(fdes.at);
+    if (fdes.failed || out.failed) {
         free(out.at);
         return STATUS_NOMEM;
     }
-    if (out.n)
+    if (out.at && !rows_sorted(&out))
         qsort(out.at, out.n, sizeof *out.at, by_pc);
-    *n_rows = squeeze(out.at, out.n);
+    *n_rows = out.at ? squeeze(out.at, out.n) : 0;
     *rows = out.at;
     return STATUS_OK;
 }

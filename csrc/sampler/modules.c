@@ -1,10 +1,14 @@
 #include "sampler/modules.h"
 
 #include "base/atfork.h"
+#include "base/clock.h"
 #include "base/lock.h"
+#include "base/slab.h"
 #include "hook/got.h"
 #include "sampler/ehframe.h"
 #include "sampler/vacated.h"
+#include "sig/footing.h"
+#include "sig/memo.h"
 #include "sig/rows.h"
 #include "sig/tick.h"
 
@@ -22,6 +26,9 @@
 
 /* A fork from inside a host's own dl_iterate_phdr callback holds what we wait for: it must not wait for us for ever. */
 #define FORK_PATIENCE_NS INT64_C(200000000)
+
+/* After a walk asked in vain: what it met is a JIT's, and so will be what the next one meets. */
+#define ASK_AGAIN_NS INT64_C(1000000000)
 
 /* A loaded module: what tells it from another at the same place, and its tables. */
 struct module {
@@ -46,6 +53,7 @@ struct list {
 
 static struct list loaded;
 static _Atomic size_t loaded_bytes; /* of its tables and the map, for modules_bytes */
+static int64_t ask_again_ns;        /* when walks may ask though nothing was loaded */
 static bool refreshing;             /* a fork may see it set: then loaded may be half-written */
 
 /* Held during a whole refresh, by threads of ours alone. A fork does not wait for it. Its rank is that of the other
@@ -257,10 +265,18 @@ static struct rows_map *make_map(const struct list *l)
     struct rows_map *map = malloc(sizeof *map + l->n * sizeof map->modules[0]);
     if (!map)
         return NULL;
+    map->memo = slab_pages(sizeof *map->memo);
     map->n_modules = (uint32_t)l->n;
     for (size_t i = 0; i < l->n; i++)
         map->modules[i] = (struct rows_module){l->at[i].low, l->at[i].high, l->at[i].rows, l->at[i].n_rows};
     return map;
+}
+
+static void free_map(const struct rows_map *map)
+{
+    if (map->memo)
+        slab_pages_free(map->memo, sizeof *map->memo);
+    free((void *)(uintptr_t)map);
 }
 
 static void count_bytes(void)
@@ -284,7 +300,7 @@ static void free_retired(void)
         for (size_t r = 0; r < retired[i].n_rows; r++)
             free(retired[i].rows[r]);
         free(retired[i].rows);
-        free((void *)(uintptr_t)retired[i].map);
+        free_map(retired[i].map);
     }
     n_retired = 0;
 }
@@ -339,11 +355,17 @@ static bool refresh(void)
 
 bool modules_refresh(void)
 {
+    footing_forget();
+    rows_answer(false);
     lock_take(&refresh_lock);
     refreshing = true;
     bool changed = refresh();
     refreshing = false;
+    bool may_ask = changed || clock_mono_ns() >= ask_again_ns;
+    if (may_ask)
+        ask_again_ns = clock_mono_ns() + ASK_AGAIN_NS;
     lock_drop(&refresh_lock);
+    rows_answer(may_ask);
     return changed;
 }
 

@@ -1,10 +1,15 @@
 #include "sig/rows.h"
 
-#include <stdatomic.h>
+#include "base/any/rawcall.h"
+
+#include <linux/futex.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 
 static _Atomic(const struct rows_map *) current;
 static _Atomic uint32_t walkers;
+static _Atomic(_Atomic uint32_t *) to_wake;
+static _Atomic bool may_want, wanted;
 
 const struct rows_map *rows_current(void)
 {
@@ -35,6 +40,33 @@ bool rows_quiet(void)
 void rows_after_fork_child(void)
 {
     atomic_store_explicit(&walkers, 0, memory_order_relaxed);
+}
+
+void rows_wake(_Atomic uint32_t *word)
+{
+    atomic_store_explicit(&to_wake, word, memory_order_release);
+}
+
+void rows_want(void)
+{
+    _Atomic uint32_t *word = atomic_load_explicit(&to_wake, memory_order_acquire);
+    if (!word || !atomic_load_explicit(&may_want, memory_order_relaxed) || !atomic_exchange(&may_want, false))
+        return;
+    atomic_store(&wanted, true);
+    atomic_fetch_add(word, 1);
+    rawcall4(SYS_futex, (long)(uintptr_t)word, FUTEX_WAKE_PRIVATE, 1, 0);
+}
+
+bool rows_wanted(void)
+{
+    return atomic_load(&wanted);
+}
+
+void rows_answer(bool may)
+{
+    atomic_store(&wanted, false);
+    if (may)
+        atomic_store(&may_want, true);
 }
 
 const struct rows_module *rows_module_of(const struct rows_map *map, uint64_t pc)

@@ -6,6 +6,7 @@
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 
+#include "base/any/here.h"
 #include "check.h"
 #include "sampler/modules.h"
 #include "sig/cwalk.h"
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/time.h>
@@ -30,26 +32,33 @@ static struct {
 } bad[KEEP_BAD];
 static volatile sig_atomic_t n_bad;
 
-/* Both walk all frames; libunwind starts in this handler, so the frames up to the interrupted one are skipped. */
+static int walk_theirs(ucontext_t *context, uint64_t *pcs, int most)
+{
+    unw_cursor_t cursor;
+    unw_word_t pc;
+    int n = 0;
+    if (unw_init_local2(&cursor, context, UNW_INIT_SIGNAL_FRAME) != 0)
+        return 0;
+    do {
+        if (unw_get_reg(&cursor, UNW_REG_IP, &pc) != 0 || !pc)
+            break;
+        pcs[n++] = pc;
+    } while (n < most && unw_step(&cursor) > 0);
+    return n;
+}
+
+/* Both walk all frames from the interrupted one. */
 static void on_timer(int sig, siginfo_t *info, void *context)
 {
     (void)sig, (void)info;
     static struct record r;
-    static void *theirs[RECORD_MAX_FRAMES + 16];
+    static uint64_t theirs[RECORD_MAX_FRAMES + 16];
     int saved_errno = errno;
     r.flags = 0;
     cwalk(regs_from_ucontext(context), &r);
-    int n = unw_backtrace(theirs, RECORD_MAX_FRAMES + 16), skip = 0;
-    while (skip < n && (uint64_t)theirs[skip] != r.pc[0])
-        skip++;
-    /* Interrupted in the trampoline that handlers return to: the first one found is this handler's own. */
-    if (skip + 1 < n && theirs[skip] == theirs[skip + 1])
-        skip++;
-    int m = n - skip, ok = skip < n && m >= r.depth;
-    for (int i = 0; ok && i < r.depth && i < m; i++) {
-        uint64_t t = (uint64_t)theirs[skip + i];
-        ok = r.pc[i] == t || r.pc[i] == t + 1; /* + 1: exact pc above a signal frame */
-    }
+    int m = walk_theirs(context, theirs, RECORD_MAX_FRAMES + 16), ok = m == r.depth;
+    for (int i = 0; ok && i < m; i++)
+        ok = r.pc[i] == theirs[i] || (i && r.pc[i] == theirs[i] + 1); /* + 1: exact pc above a signal frame */
     samples++;
     complete += !(r.flags & (RECORD_PARTIAL | RECORD_TRUNCATED));
     same += ok;
@@ -58,7 +67,7 @@ static void on_timer(int sig, siginfo_t *info, void *context)
         bad[n_bad].n_theirs = m;
         for (int i = 0; i < 16; i++) {
             bad[n_bad].ours[i] = i < r.depth ? r.pc[i] : 0;
-            bad[n_bad].theirs[i] = i < m ? (uint64_t)theirs[skip + i] : 0;
+            bad[n_bad].theirs[i] = i < m ? theirs[i] : 0;
         }
         n_bad++;
     }
@@ -170,6 +179,49 @@ static void wild_registers_are_survived(void)
     }
 }
 
+#if defined(__x86_64__)
+static struct record seen;
+
+static void look_around(void)
+{
+    struct here h = {0};
+    HERE_NOW(&h);
+    seen.flags = 0;
+    cwalk_own((struct regs){.pc = h.pc, .sp = h.sp, .fp = h.fp}, RECORD_MAX_FRAMES, &seen);
+}
+
+/* With a frame pointer of its own, which a JIT that keeps none hands on. */
+__attribute__((noinline, noclone, optimize("no-omit-frame-pointer"))) static void call_jit(void *code, void *then)
+{
+    ((void (*)(void *))code)(then);
+    __asm__ volatile("");
+}
+
+static bool is_in(uint64_t pc, const void *start, size_t n)
+{
+    return pc >= (uint64_t)(uintptr_t)start && pc < (uint64_t)(uintptr_t)start + n;
+}
+
+/* Code that no file holds is passed by its frame pointer where it keeps one. Where it does not, the frame pointer is
+ * its caller's, and believing it would leave that one out: the walk ends there, and says so. */
+static void jit_code_is_passed_or_ends_the_walk(void)
+{
+    static const unsigned char framed[] = {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3};
+    static const unsigned char bare[] = {0x48, 0x83, 0xec, 0x18, 0xff, 0xd7, 0x48, 0x83, 0xc4, 0x18, 0xc3};
+    unsigned char *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memcpy(code, framed, sizeof framed);
+    memcpy(code + 64, bare, sizeof bare);
+    call_jit(code, (void *)look_around);
+    CHECK_INT(seen.flags, 0);
+    CHECK(seen.depth > 3 && is_in(seen.pc[1], code, 64) && is_in(seen.pc[2], (void *)call_jit, 64));
+    call_jit(code + 64, (void *)look_around);
+    CHECK_INT(seen.flags, RECORD_PARTIAL);
+    CHECK_INT(seen.depth, 2);
+    CHECK(is_in(seen.pc[1], code + 64, 64));
+    munmap(code, 4096);
+}
+#endif
+
 int main(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -180,6 +232,9 @@ int main(void)
     no_table_is_partial();
     modules_refresh();
     wild_registers_are_survived();
+#if defined(__x86_64__)
+    jit_code_is_passed_or_ends_the_walk();
+#endif
 
     void *alt = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     stack_t stack = {.ss_sp = alt, .ss_size = 1 << 20};

@@ -124,6 +124,65 @@ static void expressions_of_plt_and_realigned_stacks(void)
     CHECK(rows_find(&m, LOW + 0x40)->cfa == ROW_END);
     free(rows);
 }
+
+/* Where OpenSSL's and libc's assembler say that their caller's stack pointer is. */
+static void expressions_of_assembler(void)
+{
+    struct section s = {0};
+    uint32_t n;
+    put_cie(&s, "zR");
+    const uint8_t behind[] = {0x0f, 6, 0x77, 0x98, 0x02, 0x06, 0x23, 8};                     /* *(rsp + 280) + 8 */
+    const uint8_t indexed[] = {0x0f, 10, 0x77, 8, 0x79, 0, 0x38, 0x1e, 0x22, 0x06, 0x23, 8}; /* r9 words up */
+    const uint8_t in_rax[] = {0x0d, 0, 0x0e, 8};
+    const uint8_t in_rbx[] = {0x0e, 16, 0x83, 2, 0x0d, 3, 0x0e, 24};
+    const uint8_t trailing[] = {0x0f, 4, 0x77, 8, 0x06, 0x1f};
+    const uint8_t far[] = {0x0f, 6, 0x77, 8, 0x06, 0x23, 0x80, 0x02};
+    put_fde(&s, LOW + 0x10, 0x10, behind, sizeof behind);
+    put_fde(&s, LOW + 0x20, 0x10, indexed, sizeof indexed);
+    put_fde(&s, LOW + 0x30, 0x10, in_rax, sizeof in_rax);
+    put_fde(&s, LOW + 0x40, 0x10, in_rbx, sizeof in_rbx);
+    put_fde(&s, LOW + 0x50, 0x10, trailing, sizeof trailing);
+    put_fde(&s, LOW + 0x60, 0x10, far, sizeof far);
+    u32(&s, 0);
+    struct row *rows = rows_of(&s, &n);
+    struct rows_module m = {LOW, 0x2000, rows, n};
+    const struct row *row = rows_find(&m, LOW + 0x10);
+    CHECK(row->cfa == ROW_SP_DEREF && row->cfa_offset == 280 && row->operand == 8);
+    row = rows_find(&m, LOW + 0x20);
+    CHECK(row->cfa == ROW_INDEXED && row->cfa_offset == 8 && row->operand == 9);
+    row = rows_find(&m, LOW + 0x30);
+    CHECK(row->cfa == ROW_REGISTER && row->cfa_offset == 8 && row->operand == 0);
+    row = rows_find(&m, LOW + 0x40);
+    CHECK(row->cfa == ROW_BX && row->cfa_offset == 24 && row->bx_offset == -16);
+    CHECK(rows_find(&m, LOW + 0x50)->cfa == ROW_NONE);
+    CHECK(rows_find(&m, LOW + 0x60)->cfa == ROW_NONE);
+    free(rows);
+}
+
+/* Parts of functions that are seldom run stand elsewhere, and linkers leave their entries where they come; some hosts
+ * have two for one place. */
+static void entries_in_any_order(void)
+{
+    struct section s = {0};
+    uint32_t n;
+    put_cie(&s, "zR");
+    const uint8_t sixteen[] = {0x0e, 16}, thirty_two[] = {0x0e, 32}, forty_eight[] = {0x44, 0x0e, 48};
+    put_fde(&s, LOW + 0x80, 0x20, thirty_two, sizeof thirty_two);
+    put_fde(&s, LOW + 0x10, 0x20, sixteen, sizeof sixteen);
+    put_fde(&s, LOW + 0x30, 0x50, forty_eight, sizeof forty_eight);
+    put_fde(&s, LOW + 0x90, 0x20, sixteen, sizeof sixteen);
+    u32(&s, 0);
+    struct row *rows = rows_of(&s, &n);
+    struct rows_module m = {LOW, 0x2000, rows, n};
+    for (uint32_t i = 1; i < n; i++)
+        CHECK(rows[i - 1].pc < rows[i].pc);
+    CHECK_INT(rows_find(&m, LOW + 0x2f)->cfa_offset, 16);
+    CHECK_INT(rows_find(&m, LOW + 0x33)->cfa_offset, 8);
+    CHECK_INT(rows_find(&m, LOW + 0x34)->cfa_offset, 48);
+    CHECK_INT(rows_find(&m, LOW + 0x80)->cfa_offset, 32);
+    CHECK(rows_find(&m, LOW + 0x100)->cfa == ROW_NONE);
+    free(rows);
+}
 #endif
 
 /* This program's own section, whole and then with each of its first bytes changed. */
@@ -162,6 +221,8 @@ int main(void)
 #if defined(__x86_64__)
     a_function_that_pushes_its_frame_pointer();
     expressions_of_plt_and_realigned_stacks();
+    expressions_of_assembler();
+    entries_in_any_order();
 #endif
     dl_iterate_phdr(damage, NULL);
     return check_done();

@@ -30,6 +30,12 @@ static void *burn_a_while(void *arg)
     return arg;
 }
 
+static void *burn_briefly(void *arg)
+{
+    host_burn(0.01);
+    return arg;
+}
+
 static void *sample_and_stop(void *arg)
 {
     host_sample();
@@ -191,6 +197,104 @@ static void stack_is_switched(void)
     printf("resumed %d times\n", resumed);
 }
 
+/* A loop in memory that no file holds, as a JIT's code is: no row knows it, and what stands in the frame pointer is its
+ * caller's. */
+static void code_is_made(void)
+{
+#if defined(__x86_64__)
+    static const unsigned char loop[] = {0x48, 0xff, 0xcf, 0x75, 0xfb, 0xc3};
+#elif defined(__aarch64__)
+    static const uint32_t loop[] = {0xf1000400, 0x54ffffe1, 0xd65f03c0};
+#endif
+    void *code = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memcpy(code, loop, sizeof loop);
+    mprotect(code, PAGE, PROT_READ | PROT_EXEC);
+    __builtin___clear_cache((char *)code, (char *)code + sizeof loop);
+    host_sample_at(10000);
+    ((void (*)(unsigned long))code)(100000000);
+    host_stop();
+    munmap(code, PAGE);
+    printf("alive\n");
+}
+
+/* Stacks of coroutines side by side, each gone as soon as it is done with, while the one below it still runs: what was
+ * seen of a stack must not be believed of its neighbour. */
+#define SIDE_BYTES (64 << 10)
+
+static char *sides;
+static int side;
+
+static void run_beside(void)
+{
+    munmap(sides + (side + 1) * SIDE_BYTES, SIDE_BYTES);
+    host_burn(0.002);
+    recurse(20 + side % 7);
+    swapcontext(&coroutine, &scheduler);
+}
+
+static void neighbours_go(void)
+{
+    sides = mmap(NULL, (SWITCHES + 1) * SIDE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    host_sample_at(10000);
+    for (side = SWITCHES - 1; side >= 0; side--) {
+        getcontext(&coroutine);
+        coroutine.uc_stack.ss_sp = sides + side * SIDE_BYTES;
+        coroutine.uc_stack.ss_size = SIDE_BYTES;
+        makecontext(&coroutine, run_beside, 0);
+        swapcontext(&scheduler, &coroutine);
+    }
+    host_stop();
+    printf("alive\n");
+}
+
+/* Threads whose stacks come and go at the same places, with another size each time. */
+static void stacks_are_used_again(void)
+{
+    host_sample_at(10000);
+    for (size_t i = 0; i < 40; i++)
+        pthread_join(thread_of((size_t)(64 + i % 5 * 256) << 10, burn_briefly, NULL), NULL);
+    host_stop();
+    printf("alive\n");
+}
+
+/* Further down than ever before, and up again: the kernel makes pages as they are touched. */
+__attribute__((noinline)) static int grow(int depth)
+{
+    volatile char room[3000];
+    room[0] = room[2999] = (char)depth;
+    if (depth % 100 == 0)
+        host_burn(0.002);
+    return depth ? grow(depth - 1) + room[0] - room[2999] : 0;
+}
+
+static void main_stack_grows(void)
+{
+    host_sample_at(10000);
+    for (int i = 1; i <= 4; i++)
+        grow(i * 500);
+    host_stop();
+    printf("alive\n");
+}
+
+/* A mapping that grows downwards, with nothing above it: reads beyond its end would be the host's SIGSEGV. */
+static void stack_grows_down(void)
+{
+    char *low = mmap(NULL, 256 << 10, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *top = low + (192 << 10);
+    coroutine.uc_link = NULL;
+    if (mmap(top - PAGE * 8, PAGE * 8, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN | MAP_STACK, -1, 0) == MAP_FAILED)
+        perror("mmap");
+    getcontext(&coroutine);
+    coroutine.uc_stack.ss_sp = top - PAGE * 8;
+    coroutine.uc_stack.ss_size = PAGE * 8;
+    makecontext(&coroutine, run_coroutine, 0);
+    host_sample_at(10000);
+    for (int i = 0; i < SWITCHES; i++)
+        swapcontext(&scheduler, &coroutine);
+    host_stop();
+    printf("resumed %d times\n", resumed);
+}
+
 int main(int argc, char **argv)
 {
     const struct host_case cases[] = {
@@ -200,6 +304,11 @@ int main(int argc, char **argv)
         {"deep", stack_is_deep},
         {"wrong", frame_pointer_is_wrong},
         {"switched", stack_is_switched},
+        {"made", code_is_made},
+        {"neighbours", neighbours_go},
+        {"reused", stacks_are_used_again},
+        {"growing", main_stack_grows},
+        {"downwards", stack_grows_down},
         {NULL, NULL},
     };
     return host_main(argc, argv, cases);
