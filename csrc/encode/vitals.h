@@ -6,6 +6,7 @@
 #define CPROF_ENCODE_VITALS_H
 
 #include "base/buf.h"
+#include "base/labels.h"
 #include "sampler/cpu.h"
 
 #include <stdbool.h>
@@ -28,6 +29,8 @@ struct vitals {
 
     bool calls_preloaded;      /* the host's calls pass through `cprof run`'s library */
     uint32_t calls_redirected; /* otherwise: places where they are redirected to us now */
+
+    struct labels_stats labels;
 
     const char
         *names_taken; /* names are off: a function of our symbol reader that the host defines. NULL: all is well */

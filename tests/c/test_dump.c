@@ -33,11 +33,12 @@ static int dump(void)
     struct collect c;
     if (collect_init(&c) != STATUS_OK)
         abort();
+    const struct stack_key plain = {0};
     uint64_t one[] = {(uint64_t)(uintptr_t)&dump + 1, (uint64_t)(uintptr_t)&new_file + 1}, other[] = {1, 2, 3};
-    stacktab_add(&c.stacks, 0, one, 2, (int64_t[]){3, 30000000});
-    stacktab_add(&c.stacks, 0, one, 2, (int64_t[]){1, 10000000});
-    stacktab_add(&c.stacks, RECORD_TRUNCATED, other, 3, (int64_t[]){5, 50000000});
-    stacktab_add(&c.stacks, 0, other, 0, (int64_t[]){0, 0});
+    stacktab_add(&c.stacks, &plain, one, 2, (int64_t[]){3, 30000000});
+    stacktab_add(&c.stacks, &plain, one, 2, (int64_t[]){1, 10000000});
+    stacktab_add(&c.stacks, &(struct stack_key){.flags = RECORD_TRUNCATED}, other, 3, (int64_t[]){5, 50000000});
+    stacktab_add(&c.stacks, &plain, other, 0, (int64_t[]){0, 0});
     c.stacks.refused[0] = 1;
     c.stacks.refused[1] = 10000000;
     int fd = new_file();
