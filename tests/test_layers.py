@@ -28,9 +28,10 @@ HANDLER_MAY_USE = {
     "memcpy",
     "memset",
     "__sigaction",
-    # Of the ordinary-thread halves of ring and tick:
+    # Of the ordinary-thread halves of ring, tick and labelread:
     "mmap",
     "getpid",
+    "getauxval",
 }
 # Inside an intercepted call of the host's: its allocator and its locks are never asked.
 HOOK_MAY_USE = {

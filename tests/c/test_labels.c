@@ -218,8 +218,8 @@ static void a_child_keeps_its_labels(void)
     pid_t child = fork();
     if (child == 0) {
         labels_know_thread();
-        bool kept = strcmp(now(), "a=1") == 0 && labelread(gettid()) == label_set_now() && PUSH("b", "2") == STATUS_OK &&
-                    strcmp(now(), "b=2 a=1") == 0 && set_of(gettid()) == label_set_now();
+        bool kept = strcmp(now(), "a=1") == 0 && labelread(gettid()) == label_set_now() &&
+                    PUSH("b", "2") == STATUS_OK && strcmp(now(), "b=2 a=1") == 0 && set_of(gettid()) == label_set_now();
         _exit(kept ? 0 : 1);
     }
     int status = -1;

@@ -114,8 +114,9 @@ static void attributes(void)
     pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
     pthread_attr_setschedpolicy(&attr, SCHED_BATCH);
     pthread_attr_setschedparam(&attr, &none);
-    printf("create %d\n", pthread_create(&thread, &attr, say_stack, stack));
+    int failed = pthread_create(&thread, &attr, say_stack, stack);
     pthread_join(thread, NULL);
+    printf("create %d\n", failed);
     int created = thrd_create(&c11, say_c11, &result), joined = thrd_join(c11, &result);
     printf("C11 %d %d %d\n", created, joined, result);
     host_stop();

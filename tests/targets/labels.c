@@ -7,6 +7,7 @@
 #include <cprof.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,7 @@ static void dies(void)
     in_scope(NULL);
     plain(NULL);
     fflush(stdout);
+    signal(SIGABRT, SIG_DFL);
     abort();
 }
 
