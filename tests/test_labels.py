@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 import cprof
 from conftest import Build, Start
 from doors import LINKED, Outcome, Plugin, by_every_door
-from harness import cprof_command, eventually
+from harness import ROOT, compile_program, cprof_command, eventually
 from require import require_go
 
 RECORDED_HZ = 1000
@@ -200,6 +201,19 @@ def test_a_library_that_pushes_is_understood_by_python(order: str, tmp_path: Pat
     command = [sys.executable, "-c", PUSHING, str(front), order]
     out = subprocess.run(command, check=True, capture_output=True, text=True)
     assert out.stdout == "by a library\n"
+
+
+def test_the_page_of_labels_has_a_program_that_works(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "labels.md").read_text()
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.M)
+    program = next(block for block in blocks if "#include" in block).split("go tool")[0]
+    (tmp_path / "app.c").write_text(textwrap.dedent(program))
+    compile_program(tmp_path / "app.c", tmp_path / "app", crash=False)
+    with (tmp_path / "cpu.pb.gz").open("wb") as file:
+        subprocess.run([str(tmp_path / "app")], check=True, stdout=file)
+    profile = cprof.load(tmp_path / "cpu.pb.gz")
+    found = seconds(profile, endpoint="/users", method="GET", request="batch", thread="app")
+    assert found > 0.9 * seconds(profile, thread="app") and found > 0.1
 
 
 # Readers.

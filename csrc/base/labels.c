@@ -313,6 +313,11 @@ void labels_inherit(uint32_t set)
     atomic_store_explicit(&word->set, set, memory_order_release);
 }
 
+void labels_clear(void)
+{
+    atomic_store_explicit(&label_word()->set, 0, memory_order_release);
+}
+
 uint32_t labels_with(uint32_t set, const char *key, const char *value)
 {
     const struct text t = {key, value, strlen(key), strlen(value)};

@@ -56,8 +56,9 @@ void labels_use(struct labels *in_force);
 enum status labels_push(const char *const *pairs);
 void labels_pop(void);
 
-/* The calling thread begins with this set. */
+/* The calling thread begins with this set; and without any, where it is one of ours. */
 void labels_inherit(uint32_t set);
+void labels_clear(void);
 
 /* A label more than set has; 0 where there is no room. */
 uint32_t labels_with(uint32_t set, const char *key, const char *value);
