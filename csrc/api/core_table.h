@@ -108,7 +108,8 @@ struct cprof_core {
     /* For a door without variables of its own: see api/vars_table.h. */
     const struct cprof_vars *vars;
 
-    /* For a front: its labels, which are in force where the core has none yet; returns those that are. base/labels.h. */
+    /* For a front: its labels, which are in force where the core has none yet; returns those that are. base/labels.h.
+     */
     struct labels *(*labels_join)(struct labels *front);
 
     /* An interpreter's collection of garbage, for memstats: from, to in ns since 1970; forced: gc=1 asked for it. */

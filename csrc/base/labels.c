@@ -14,6 +14,8 @@
 #define UNITS_PER_CHUNK ((uint32_t)(LABELS_CHUNK_BYTES / UNIT))
 #define UNITS_MAX       ((uint32_t)(LABELS_MAX_BYTES / UNIT))
 
+_Static_assert(UNITS_MAX <= LABEL_SET_MASK, "a set's number fits into a word");
+
 #define WORD_TRIES 64 /* places looked at for a thread's word */
 
 struct set {
@@ -217,13 +219,30 @@ size_t labels_list(uint32_t number, struct label out[LABELS_MAX_DEPTH])
 
 /* --- threads ------------------------------------------------------------------------------------------------------ */
 
+static uint64_t bits_of(struct label_word *word)
+{
+    return atomic_load_explicit(&word->bits, memory_order_relaxed);
+}
+
+static void write_set(struct label_word *word, uint32_t set)
+{
+    atomic_store_explicit(&word->bits, (bits_of(word) & ~LABEL_SET_MASK) | set, memory_order_release);
+}
+
+static void write_tid(struct label_word *word)
+{
+    uint64_t tid = (uint64_t)syscall(SYS_gettid) & LABEL_TID_MASK;
+    uint64_t others = bits_of(word) & ~(LABEL_TID_MASK << LABEL_TID_SHIFT);
+    atomic_store_explicit(&word->bits, others | tid << LABEL_TID_SHIFT, memory_order_relaxed);
+}
+
 /* The addresses come again: glibc gives a new thread the stack, and the thread-locals, of one that has ended. */
 static void announce(struct labels *l, struct label_word *word)
 {
     _Atomic uintptr_t *words = pages(&l->words, LABELS_MAX_WORDS * sizeof *words);
     uintptr_t address = (uintptr_t)word;
     uint64_t place = (address * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
-    atomic_store_explicit(&word->tid, (int32_t)syscall(SYS_gettid), memory_order_relaxed);
+    write_tid(word);
     atomic_store_explicit(&l->place.used, true, memory_order_relaxed);
     for (int i = 0; words && i < WORD_TRIES; i++, place++) {
         uintptr_t there = 0;
@@ -235,8 +254,8 @@ static void announce(struct labels *l, struct label_word *word)
 void labels_know_thread(void)
 {
     struct label_word *word = label_word();
-    if (atomic_load_explicit(&word->tid, memory_order_relaxed))
-        atomic_store_explicit(&word->tid, (int32_t)syscall(SYS_gettid), memory_order_relaxed);
+    if (label_tid_in(bits_of(word)))
+        write_tid(word);
 }
 
 /* A value is at its key's place + 1. */
@@ -282,40 +301,40 @@ enum status labels_push(const char *const *pairs)
     static const char *const none[] = {NULL};
     struct labels *l = all();
     struct label_word *word = label_word();
-    uint32_t from = atomic_load_explicit(&word->set, memory_order_relaxed);
+    uint64_t bits = bits_of(word);
     enum status status = check(pairs);
-    uint32_t number = word->refused ? 0 : add_all(l, from, status ? none : pairs);
+    uint32_t number = bits < LABEL_REFUSED_ONE ? add_all(l, label_set_in(bits), status ? none : pairs) : 0;
     if (!number) {
-        word->refused++;
+        atomic_store_explicit(&word->bits, bits + LABEL_REFUSED_ONE, memory_order_relaxed);
         return refuse(l, status ? status : STATUS_TOO_BIG);
     }
-    if (!atomic_load_explicit(&word->tid, memory_order_relaxed))
+    if (!label_tid_in(bits))
         announce(l, word);
-    atomic_store_explicit(&word->set, number, memory_order_release);
+    write_set(word, number);
     return status ? refuse(l, status) : STATUS_OK;
 }
 
 void labels_pop(void)
 {
     struct label_word *word = label_word();
-    if (word->refused) {
-        word->refused--;
-        return;
-    }
-    const struct set *s = at(all(), atomic_load_explicit(&word->set, memory_order_relaxed));
-    atomic_store_explicit(&word->set, s ? s->back : 0, memory_order_release);
+    uint64_t bits = bits_of(word);
+    const struct set *s = at(all(), label_set_in(bits));
+    if (bits >= LABEL_REFUSED_ONE)
+        atomic_store_explicit(&word->bits, bits - LABEL_REFUSED_ONE, memory_order_relaxed);
+    else
+        write_set(word, s ? s->back : 0);
 }
 
 void labels_inherit(uint32_t set)
 {
     struct label_word *word = label_word();
     announce(all(), word);
-    atomic_store_explicit(&word->set, set, memory_order_release);
+    write_set(word, set);
 }
 
 void labels_clear(void)
 {
-    atomic_store_explicit(&label_word()->set, 0, memory_order_release);
+    write_set(label_word(), 0);
 }
 
 uint32_t labels_with(uint32_t set, const char *key, const char *value)

@@ -118,31 +118,35 @@ static int begin_c11(void *start)
     return run(arg);
 }
 
+typedef int create_pthread(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef int create_c11(thrd_t *, thrd_start_t, void *);
+
+static _Atomic(create_pthread *) next_pthread;
+static _Atomic(create_c11 *) next_c11;
+
 /* The definition behind ours; where this library was opened late all are before it. */
-static void *definition_behind(const char *name, void *ours)
+static void *definition_behind(const char *name, uintptr_t ours)
 {
     void *at = definition_of(name, _DYNAMIC);
     if (!at)
         at = definition_of(name, NULL);
-    return at == ours ? NULL : at;
+    return (uintptr_t)at == ours ? NULL : at;
 }
 
-static void *behind(_Atomic(void *) *known, const char *name, void *ours)
+/* While nobody loads or unloads anything; a library's constructor may have called before. */
+__attribute__((constructor)) static void find_behind(void)
 {
-    void *at = atomic_load_explicit(known, memory_order_acquire);
-    if (!at) {
-        at = definition_behind(name, ours);
-        atomic_store_explicit(known, at, memory_order_release);
-    }
-    return at;
+    void *at = definition_behind("pthread_create", (uintptr_t)&pthread_create);
+    atomic_store_explicit(&next_pthread, (create_pthread *)(uintptr_t)at, memory_order_release);
+    at = definition_behind("thrd_create", (uintptr_t)&thrd_create);
+    atomic_store_explicit(&next_c11, (create_c11 *)(uintptr_t)at, memory_order_release);
 }
 
 PUBLIC int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *arg)
 {
-    static _Atomic(void *) known;
-    int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
-        (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))(uintptr_t)behind(
-            &known, "pthread_create", (void *)(uintptr_t)&pthread_create);
+    if (!atomic_load_explicit(&next_pthread, memory_order_acquire))
+        find_behind();
+    create_pthread *next = atomic_load_explicit(&next_pthread, memory_order_acquire);
     if (!next)
         return EAGAIN;
     struct start *s = prepare(run, NULL, arg);
@@ -156,9 +160,9 @@ PUBLIC int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 
 PUBLIC int thrd_create(thrd_t *thread, thrd_start_t run, void *arg)
 {
-    static _Atomic(void *) known;
-    int (*next)(thrd_t *, thrd_start_t, void *) = (int (*)(thrd_t *, thrd_start_t, void *))(uintptr_t)behind(
-        &known, "thrd_create", (void *)(uintptr_t)&thrd_create);
+    if (!atomic_load_explicit(&next_c11, memory_order_acquire))
+        find_behind();
+    create_c11 *next = atomic_load_explicit(&next_c11, memory_order_acquire);
     if (!next)
         return thrd_error;
     struct start *s = prepare(NULL, run, arg);

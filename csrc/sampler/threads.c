@@ -84,8 +84,9 @@ static bool read_word(uintptr_t at, uint32_t *tid, uint32_t *set)
     struct iovec to = {&word, sizeof word}, from = {(void *)at, sizeof word};
     if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != sizeof word)
         return false;
-    *tid = (uint32_t)atomic_load_explicit(&word.tid, memory_order_relaxed);
-    *set = atomic_load_explicit(&word.set, memory_order_relaxed);
+    uint64_t bits = atomic_load_explicit(&word.bits, memory_order_relaxed);
+    *tid = (uint32_t)label_tid_in(bits);
+    *set = label_set_in(bits);
     return *tid && *set;
 }
 

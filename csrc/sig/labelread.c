@@ -4,7 +4,6 @@
 #include "base/any/rawcall.h"
 #include "sig/saferead.h"
 
-#include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
 
@@ -48,11 +47,8 @@ uint32_t labelread(int32_t tid)
     if (!place || !atomic_load_explicit(&place->used, memory_order_relaxed))
         return 0;
     struct saferead read = {0};
-    uint64_t value;
-    uint32_t both[2]; /* as they stand in a word */
-    _Static_assert(offsetof(struct label_word, set) == 0 && offsetof(struct label_word, tid) == sizeof both[0], "");
-    if (!saferead_u64(&read, thread_pointer() + (uint64_t)place->offset, &value))
+    uint64_t bits;
+    if (!saferead_u64(&read, thread_pointer() + (uint64_t)place->offset, &bits))
         return 0;
-    memcpy(both, &value, sizeof both);
-    return both[1] == (uint32_t)tid ? both[0] : 0;
+    return label_tid_in(bits) == tid ? label_set_in(bits) : 0;
 }

@@ -8,17 +8,37 @@
 #ifndef CPROF_BASE_ANY_LABELWORD_H
 #define CPROF_BASE_ANY_LABELWORD_H
 
-#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* One word, since it takes of the little static TLS that there is for libraries opened late, and read at once:
+ *
+ *     bits 0-19   the set; 0: none
+ *     bits 20-41  the thread's id, of which Linux has 2^22; 0 until it first had labels
+ *     bits 42-63  pushes since that found no room: as many pops change nothing
+ *
+ * Written by the thread itself only. */
 struct label_word {
-    alignas(8) _Atomic uint32_t set; /* 0: none */
-    _Atomic int32_t tid;             /* whose word this is; 0 until it first had labels */
-    uint32_t refused;                /* pushes since that found no room: as many pops change nothing */
+    _Atomic uint64_t bits;
 };
+
+#define LABEL_TID_SHIFT     20
+#define LABEL_REFUSED_SHIFT 42
+#define LABEL_SET_MASK      ((UINT64_C(1) << LABEL_TID_SHIFT) - 1)
+#define LABEL_TID_MASK      ((UINT64_C(1) << (LABEL_REFUSED_SHIFT - LABEL_TID_SHIFT)) - 1)
+#define LABEL_REFUSED_ONE   (UINT64_C(1) << LABEL_REFUSED_SHIFT)
+
+static inline uint32_t label_set_in(uint64_t bits)
+{
+    return (uint32_t)(bits & LABEL_SET_MASK);
+}
+
+static inline int32_t label_tid_in(uint64_t bits)
+{
+    return (int32_t)(bits >> LABEL_TID_SHIFT & LABEL_TID_MASK);
+}
 
 /* Where a library's words are, shared by both. */
 struct label_place {
@@ -53,7 +73,7 @@ static inline struct label_word *label_word(void)
 
 static inline uint32_t label_set_now(void)
 {
-    return atomic_load_explicit(&label_word()->set, memory_order_relaxed);
+    return label_set_in(atomic_load_explicit(&label_word()->bits, memory_order_relaxed));
 }
 
 #endif
