@@ -1,7 +1,6 @@
 /* Hosts that make threads while they have labels: pthread_create and thrd_create then pass through the front. */
 #include <dlfcn.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 #include <threads.h>
@@ -44,14 +43,21 @@ static void refused(void)
     host_stop();
 }
 
-static _Atomic int begun, may_end;
+static _Atomic int begun;
+static pthread_mutex_t may_end = PTHREAD_MUTEX_INITIALIZER;
 
 static void *count(void *arg)
 {
     begun++;
-    while (!may_end)
-        usleep(1000);
+    pthread_mutex_lock(&may_end);
+    pthread_mutex_unlock(&may_end);
     return arg;
+}
+
+static void wait_for(int n)
+{
+    while (begun < n)
+        usleep(1000);
 }
 
 /* All at once, every other one detached. */
@@ -64,13 +70,13 @@ static void thousand(void)
     CPROF_LABELS("request", "one", "step", "two");
     pthread_attr_init(&detached);
     pthread_attr_setstacksize(&detached, (size_t)64 << 10);
+    pthread_mutex_lock(&may_end);
     for (int i = 0; i < THREADS; i++) {
         pthread_attr_setdetachstate(&detached, i % 2 ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
         failed += pthread_create(&threads[i], &detached, count, (void *)(intptr_t)i) != 0;
     }
-    while (begun < THREADS - failed)
-        sched_yield();
-    may_end = 1;
+    wait_for(THREADS - failed);
+    pthread_mutex_unlock(&may_end);
     for (int i = 0; i < THREADS; i += 2)
         sum += join(threads[i]);
     printf("%d failed, sum %d\n", failed, sum);
@@ -161,12 +167,12 @@ static void plugin(void)
             puts(dlerror());
             return;
         }
-        begun = may_end = 0;
+        begun = 0;
+        pthread_mutex_lock(&may_end);
         pthread_t thread = make(count, (void *)7);
-        while (!begun)
-            sched_yield();
+        wait_for(1);
         dlclose(handle);
-        may_end = 1;
+        pthread_mutex_unlock(&may_end);
         if (join(thread) != 7)
             puts("not 7");
     }
@@ -177,7 +183,7 @@ static void plugin(void)
 static void *make_threads(void *arg)
 {
     CPROF_LABELS("request", "two");
-    while (!may_end) {
+    while (!begun) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, answer, arg) == 0)
             pthread_join(thread, NULL);
@@ -206,7 +212,7 @@ static void forked(void)
         waitpid(child, &status, 0);
         bad += status != 0;
     } while (host_now() < end);
-    may_end = 1;
+    begun = 1;
     pthread_join(maker, NULL);
     printf("bad children: %d\n", bad);
     host_stop();

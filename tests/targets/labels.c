@@ -36,7 +36,7 @@ WORK(by_grandchild, 0.2)
 WORK(by_detached, 0.2)
 WORK(by_unlabelled, 0.2)
 WORK(by_child, 0.2)
-WORK(by_worker, 0.02)
+WORK(by_worker, 0.006)
 
 static int by_c11(void *arg)
 {
