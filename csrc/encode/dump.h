@@ -14,7 +14,7 @@
 
 #include "encode/cpu_profile.h"
 
-#define DUMP_MAGIC UINT64_C(0x33706d7564637063) /* raised with every change of what follows */
+#define DUMP_MAGIC UINT64_C(0x34706d7564637063) /* raised with every change of what follows */
 
 struct dump_head {
     uint64_t magic;

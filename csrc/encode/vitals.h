@@ -35,8 +35,9 @@ struct vitals {
     const char
         *names_taken; /* names are off: a function of our symbol reader that the host defines. NULL: all is well */
 
-    /* Rings, tables of unwind rows, stacks collected, names, timers. Not in it: libraries' code and data, the threads'
-     * own stacks, connections and answers, and what naming and encoding a profile takes from malloc while it lasts. */
+    /* Rings, tables of unwind rows, stacks collected, names, labels, timers. Not in it: libraries' code and data, the
+     * threads' own stacks, connections and answers, and what naming and encoding a profile takes from malloc while it
+     * lasts. */
     uint64_t memory_bytes;
     uint64_t names_bytes; /* of it: names kept for later profiles, KNOWN_MAX_BYTES at most */
 };
