@@ -28,7 +28,7 @@ ROOMS     := base base/any vars sig hook sampler profile symbol encode http api
 CORE_SRC  := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c))
 CORE_OBJ   = $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/profile.pb-c.o
 VARS_OBJ  := $(patsubst csrc/%.c,$(BUILD)/obj/%.o,$(wildcard csrc/vars/*.c))
-FRONT_OBJ  = $(addprefix $(BUILD)/obj/,door/linked.o door/vars.o door/open.o base/definition.o base/lock.o base/say.o base/slab.o base/status.o) \
+FRONT_OBJ  = $(addprefix $(BUILD)/obj/,door/linked.o door/vars.o door/labels.o door/newthread.o door/open.o base/any/labelword.o base/definition.o base/labels.o base/lock.o base/say.o base/slab.o base/status.o) \
     $(VARS_OBJ)
 STUB_OBJ   = $(addprefix $(BUILD)/obj/,door/preload.o door/entries.o door/open.o base/say.o base/definition.o hook/environment.o)
 WRITER_OBJ = $(BUILD)/obj/door/write.o

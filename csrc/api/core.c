@@ -15,6 +15,7 @@
 #include "api/serve_options.h"
 #include "api/vars_table.h"
 #include "base/definition.h"
+#include "base/labels.h"
 #include "base/thread.h"
 #include "encode/vitals.h"
 #include "hook/got.h"
@@ -286,6 +287,22 @@ static void join_front(void)
         join(CPROF_CORE_ABI, cprof_core_table(CPROF_CORE_ABI));
 }
 
+static struct labels *labels_join(struct labels *front)
+{
+    struct labels *in_force = labels_settle(front);
+    labels_use(in_force);
+    return in_force;
+}
+
+/* Where no front has come first. A word that says whose it is was perhaps written before a fork. */
+static void start_labels(void)
+{
+    static const struct atfork_hooks fork_hooks = {.rank = LOCK_LEAF, .after_child = labels_know_thread};
+    labels_join(labels_own());
+    labels_know_thread();
+    atfork_register(&fork_hooks);
+}
+
 __attribute__((constructor)) static void start(void)
 {
     static const struct hook_events events = {.secluding = go_quiet,
@@ -304,6 +321,7 @@ __attribute__((constructor)) static void start(void)
     vitals_set_version(CPROF_VERSION);
     vars_init();
     join_front();
+    start_labels();
 }
 
 __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table(uint32_t abi)
@@ -340,6 +358,7 @@ __attribute__((visibility("default"))) const struct cprof_core *cprof_core_table
         .vars_publish = vars_publish,
         .vars_call = call_want,
         .vars = &vars_table,
+        .labels_join = labels_join,
         .collected = collected,
         .set_collector = collector_set,
         .fail = fail,

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CPROF_CORE_ABI    8u /* raised with every change of this file */
+#define CPROF_CORE_ABI    10u /* raised with every change of this file */
 #define CPROF_CORE_SYMBOL "cprof_core_table"
 #define CPROF_CORE_NAME   "libcprof_core.so"
 
@@ -23,6 +23,7 @@ struct cprof_profile;
 struct cprof_record;
 struct cprof_serve_options;
 struct cprof_vars;
+struct labels;
 struct var;
 
 /* A server that is asked for from outside the program, in the words of the environment; NULL for what is not said. */
@@ -106,6 +107,10 @@ struct cprof_core {
     void (*vars_call)(void);
     /* For a door without variables of its own: see api/vars_table.h. */
     const struct cprof_vars *vars;
+
+    /* For a front: its labels, which are in force where the core has none yet; returns those that are. base/labels.h.
+     */
+    struct labels *(*labels_join)(struct labels *front);
 
     /* An interpreter's collection of garbage, for memstats: from, to in ns since 1970; forced: gc=1 asked for it. */
     void (*collected)(int64_t start_ns, int64_t end_ns, int forced);

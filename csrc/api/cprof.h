@@ -244,6 +244,30 @@ int cprof_profile_remove(struct cprof_profile *profile, const void *value);
 /* How many values there are. */
 int cprof_profile_count(struct cprof_profile *profile);
 
+/*
+ * Labels: what the calling thread works on, in CPU and thread profiles, as Go's pprof.Do has it.
+ *
+ *     cprof_labels_push("endpoint", "/users");
+ *     answer(request);
+ *     cprof_labels_pop();
+ *
+ *     go tool pprof -tagfocus endpoint=/users http://127.0.0.1:6060/debug/pprof/profile
+ *
+ * A push holds until its pop, which brings back what was before; of equal keys the one pushed last counts. A thread
+ * begins with the labels of the thread that makes it (pthread_create, thrd_create, std::thread). cprof_labels_push_all
+ * pushes several that one pop takes away: key, value, key, value, ..., NULL. Labels need no server and no core, take no
+ * lock, and may be pushed in a signal handler, where it pops them too.
+ *
+ * Sets of labels are kept for good, 65,536 of them at most: let a value be one of a few, not a user's or a request's
+ * number. What is refused changes nothing, shows on the index page, and is popped like the others: CPROF_ERR_INVALID
+ * for an empty key and a missing value, CPROF_ERR_TOO_BIG for a key of more than 255 bytes, a value of more than 1,023,
+ * more than 64 pushes in a row, and where there are too many sets. The key `thread` is the thread's name until you use
+ * it.
+ */
+int cprof_labels_push(const char *key, const char *value);
+int cprof_labels_push_all(const char *const *pairs);
+void cprof_labels_pop(void);
+
 /* What the last failure in this process was, in one sentence; "" when there was none. Never NULL. */
 const char *cprof_last_error(void);
 
@@ -491,6 +515,20 @@ static inline int cprof_profile_count(struct cprof_profile *profile)
     (void)profile;
     return 0;
 }
+static inline int cprof_labels_push(const char *key, const char *value)
+{
+    (void)key;
+    (void)value;
+    return CPROF_OK;
+}
+static inline int cprof_labels_push_all(const char *const *pairs)
+{
+    (void)pairs;
+    return CPROF_OK;
+}
+static inline void cprof_labels_pop(void)
+{
+}
 static inline const char *cprof_last_error(void)
 {
     return "";
@@ -504,6 +542,45 @@ static inline const char *cprof_version(void)
 
 #ifdef __cplusplus
 }
+
+namespace cprof
+{
+/* Labels until the end of the block, however it is left: cprof::labels scope("endpoint", path); */
+class labels
+{
+  public:
+    labels(const char *key, const char *value)
+    {
+        (void)cprof_labels_push(key, value);
+    }
+    explicit labels(const char *const *pairs)
+    {
+        (void)cprof_labels_push_all(pairs);
+    }
+    ~labels()
+    {
+        cprof_labels_pop();
+    }
+
+  private:
+    labels(const labels &);
+    labels &operator=(const labels &);
+};
+} // namespace cprof
+#endif
+
+/* The same in C, with GCC or Clang: CPROF_LABELS("endpoint", path, "method", "GET"); among a block's declarations. */
+#if defined(__GNUC__) && !defined(__cplusplus)
+static inline void cprof_labels_end_(const int *unused)
+{
+    (void)unused;
+    cprof_labels_pop();
+}
+#define CPROF_JOIN_(a, b) a##b
+#define CPROF_JOIN(a, b)  CPROF_JOIN_(a, b)
+#define CPROF_LABELS(...)                                                                                              \
+    __attribute__((cleanup(cprof_labels_end_), unused)) const int CPROF_JOIN(cprof_labels_, __LINE__) =                \
+        cprof_labels_push_all((const char *const[]){__VA_ARGS__, NULL})
 #endif
 
 #endif

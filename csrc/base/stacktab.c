@@ -4,14 +4,30 @@
 
 #define FIRST_BUCKETS 1024
 
-static uint64_t hash_stack(uint32_t flags, const uint64_t *pc, uint32_t depth)
+static uint64_t mix(uint64_t h, uint64_t word)
 {
-    uint64_t h = flags * UINT64_C(0x9e3779b97f4a7c15) + depth;
-    for (uint32_t i = 0; i < depth; i++) {
-        h = (h ^ pc[i]) * UINT64_C(0xff51afd7ed558ccd);
-        h ^= h >> 32;
-    }
+    h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
+    return h ^ h >> 32;
+}
+
+static uint64_t hash_stack(const struct stack_key *key, const uint64_t *pc, uint32_t depth)
+{
+    uint64_t words[sizeof *key / sizeof(uint64_t)];
+    _Static_assert(sizeof words == sizeof *key, "no byte of the key is left out, and none is padding");
+    memcpy(words, key, sizeof words);
+    uint64_t h = depth;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        h = mix(h, words[i]);
+    for (uint32_t i = 0; i < depth; i++)
+        h = mix(h, pc[i]);
     return h;
+}
+
+static bool is_same(const struct stack *s, uint64_t hash, const struct stack_key *key, const uint64_t *pc,
+                    uint32_t depth)
+{
+    return s->hash == hash && s->depth == depth && memcmp(&s->key, key, sizeof *key) == 0 &&
+           memcmp(s->pc, pc, depth * sizeof *pc) == 0;
 }
 
 enum status stacktab_init(struct stacktab *t)
@@ -58,7 +74,8 @@ static void grow(struct stacktab *t)
     t->n_buckets = n;
 }
 
-static struct stack *insert(struct stacktab *t, uint64_t hash, uint32_t flags, const uint64_t *pc, uint32_t depth)
+static struct stack *insert(struct stacktab *t, uint64_t hash, const struct stack_key *key, const uint64_t *pc,
+                            uint32_t depth)
 {
     size_t bytes = sizeof(struct stack) + depth * sizeof *pc;
     struct stack *s = t->bytes + bytes <= STACKTAB_MAX_BYTES ? slab_get(&t->stacks, bytes) : NULL;
@@ -67,7 +84,7 @@ static struct stack *insert(struct stacktab *t, uint64_t hash, uint32_t flags, c
     if (t->n >= t->n_buckets)
         grow(t);
     struct stack **bucket = &t->buckets[hash & (t->n_buckets - 1)];
-    *s = (struct stack){.next = *bucket, .hash = hash, .flags = flags, .depth = depth};
+    *s = (struct stack){.next = *bucket, .hash = hash, .key = *key, .depth = depth};
     memcpy(s->pc, pc, depth * sizeof *pc);
     *bucket = s;
     t->n++;
@@ -75,16 +92,15 @@ static struct stack *insert(struct stacktab *t, uint64_t hash, uint32_t flags, c
     return s;
 }
 
-struct stack *stacktab_add(struct stacktab *t, uint32_t flags, const uint64_t *pc, uint32_t depth,
+struct stack *stacktab_add(struct stacktab *t, const struct stack_key *key, const uint64_t *pc, uint32_t depth,
                            const int64_t weight[STACKTAB_WEIGHTS])
 {
-    uint64_t hash = hash_stack(flags, pc, depth);
+    uint64_t hash = hash_stack(key, pc, depth);
     struct stack *s = t->buckets[hash & (t->n_buckets - 1)];
-    while (s &&
-           !(s->hash == hash && s->flags == flags && s->depth == depth && memcmp(s->pc, pc, depth * sizeof *pc) == 0))
+    while (s && !is_same(s, hash, key, pc, depth))
         s = s->next;
     if (!s)
-        s = insert(t, hash, flags, pc, depth);
+        s = insert(t, hash, key, pc, depth);
     int64_t *sum = s ? s->weight : t->refused;
     for (size_t i = 0; i < STACKTAB_WEIGHTS; i++)
         sum[i] += weight[i];

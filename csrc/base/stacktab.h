@@ -18,11 +18,20 @@
 
 #define STACKTAB_WEIGHTS 2
 
+#define STACKTAB_NAME_ROOM 16
+
+/* What tells stacks with the same pcs apart. */
+struct stack_key {
+    uint32_t flags;
+    uint32_t labels;                 /* a set: base/labels */
+    char thread[STACKTAB_NAME_ROOM]; /* a name; zeros behind its end */
+};
+
 struct stack {
     struct stack *next; /* in its bucket */
     uint64_t hash;
     int64_t weight[STACKTAB_WEIGHTS];
-    uint32_t flags; /* part of the key */
+    struct stack_key key;
     uint32_t depth;
     uint64_t pc[];
 };
@@ -42,8 +51,8 @@ void stacktab_fini(struct stacktab *t);
 /* Forgets all stacks. */
 void stacktab_clear(struct stacktab *t);
 
-/* Adds to the stack with these flags and pcs, and gives it; NULL: there is no room. */
-struct stack *stacktab_add(struct stacktab *t, uint32_t flags, const uint64_t *pc, uint32_t depth,
+/* Adds to the stack with this key and these pcs, and gives it; NULL: there is no room. */
+struct stack *stacktab_add(struct stacktab *t, const struct stack_key *key, const uint64_t *pc, uint32_t depth,
                            const int64_t weight[STACKTAB_WEIGHTS]);
 
 /* Calls fn for each stack, in no order, until it returns something else than STATUS_OK, and returns that. */

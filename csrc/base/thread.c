@@ -4,6 +4,7 @@
 #include "base/atfork.h"
 #include "base/clock.h"
 #include "base/definition.h"
+#include "base/labels.h"
 #include "base/lock.h"
 
 #include <dirent.h>
@@ -118,6 +119,7 @@ static void *trampoline(void *start)
     pthread_cleanup_push(end, start);
     const struct start *s = start;
     pthread_setname_np(pthread_self(), s->name);
+    labels_clear(); /* those of whoever asked for it */
     enter(gettid());
     s->run(s->arg);
     pthread_cleanup_pop(1);

@@ -8,6 +8,7 @@
 #include "api/core_table.h"
 #include "api/cprof.h"
 #include "base/definition.h"
+#include "door/labels.h"
 #include "vars/published.h"
 
 #include <stdio.h>
@@ -75,7 +76,10 @@ PUBLIC void cprof_front_join(uint32_t abi, const struct cprof_core *core)
 {
     struct var *names = published();
     struct map_order *own;
-    if (abi != CPROF_CORE_ABI || !names)
+    if (abi != CPROF_CORE_ABI)
+        return;
+    labels_join(core);
+    if (!names)
         return;
     atomic_store(&joined, core);
     unsigned cell = grace_enter(names->grace);

@@ -21,9 +21,9 @@ struct capture {
     int64_t started_mono_ns;
 };
 
-static void put(void *self, const struct record *record, uint32_t ticks, uint32_t period_ns)
+static void put(void *self, const struct record *record, const char *thread, uint32_t ticks, uint32_t period_ns)
 {
-    collect_put(&((struct capture *)self)->collect, record, ticks, period_ns);
+    collect_put(&((struct capture *)self)->collect, record, thread, ticks, period_ns);
 }
 
 static void start_clocks(struct capture *c)

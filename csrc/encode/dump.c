@@ -1,6 +1,7 @@
 #include "encode/dump.h"
 
 #include "base/any/rawcall.h"
+#include "base/labels.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -45,15 +46,31 @@ static void pad(struct out *o)
     put(o, zeros, -(o->at + o->n) & 7);
 }
 
+static size_t label_bytes(const struct label *labels, size_t n)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += strlen(labels[i].key) + strlen(labels[i].value) + 2;
+    return bytes;
+}
+
 static enum status put_stack(void *arg, const struct stack *s)
 {
     struct out *o = arg;
-    struct dump_stack d = {.flags = s->flags, .depth = s->depth};
-    struct dump_part part = {.kind = DUMP_STACK, .bytes = sizeof d + s->depth * sizeof s->pc[0]};
+    struct label labels[LABELS_MAX_DEPTH];
+    size_t n = labels_list(s->key.labels, labels);
+    struct dump_stack d = {.flags = s->key.flags, .depth = s->depth, .label_bytes = (uint32_t)label_bytes(labels, n)};
+    struct dump_part part = {.kind = DUMP_STACK, .bytes = sizeof d + s->depth * sizeof s->pc[0] + d.label_bytes};
     memcpy(d.weight, s->weight, sizeof d.weight);
+    memcpy(d.thread, s->key.thread, sizeof d.thread);
     put(o, &part, sizeof part);
     put(o, &d, sizeof d);
     put(o, s->pc, s->depth * sizeof s->pc[0]);
+    for (size_t i = 0; i < n; i++) {
+        put(o, labels[i].key, strlen(labels[i].key) + 1);
+        put(o, labels[i].value, strlen(labels[i].value) + 1);
+    }
+    pad(o);
     return o->failed ? STATUS_SYSTEM : STATUS_OK;
 }
 

@@ -5,7 +5,7 @@
  *
  *     struct dump_head, then parts, each a struct dump_part and its bytes, padded to 8
  *
- * DUMP_STACK   struct dump_stack and its pcs
+ * DUMP_STACK   struct dump_stack, its pcs, and its labels: key, NUL, value, NUL, ...
  * DUMP_MAPS    the text of /proc/self/maps
  * DUMP_MEMORY  a uint64_t address and the bytes there: the head of each mapped file, and the vdso
  */
@@ -14,7 +14,7 @@
 
 #include "encode/cpu_profile.h"
 
-#define DUMP_MAGIC UINT64_C(0x33706d7564637063) /* raised with every change of what follows */
+#define DUMP_MAGIC UINT64_C(0x34706d7564637063) /* raised with every change of what follows */
 
 struct dump_head {
     uint64_t magic;
@@ -34,6 +34,8 @@ struct dump_part {
 struct dump_stack {
     int64_t weight[STACKTAB_WEIGHTS];
     uint32_t flags, depth;
+    uint32_t label_bytes, unused;
+    char thread[STACKTAB_NAME_ROOM];
 };
 
 /* Any context; the caller sees to it that collected does not change meanwhile. fd is empty and can be written at any

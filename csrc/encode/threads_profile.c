@@ -1,6 +1,7 @@
 #include "encode/threads_profile.h"
 
 #include "encode/text.h"
+#include "profile/labelrows.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -43,29 +44,27 @@ static enum status stack_of(struct locator *l, const struct thread_view *v, stru
     return status;
 }
 
-static enum status add_thread(struct locator *l, const struct thread_view *v, uint32_t key, struct frames *f)
+static enum status add_thread(struct locator *l, const struct thread_view *v, struct frames *f)
 {
     const int64_t one = 1;
     uint32_t stack[2];
-    size_t depth;
-    struct model_label label = {.key = key};
-    enum status status = strtab_intern(&l->out->strings, v->name, &label.str);
+    size_t depth, n_labels;
+    struct model_label labels[LABELROWS_MAX];
+    enum status status = labelrows_make(l->out, v->labels, v->name, labels, &n_labels);
     if (!status)
         status = stack_of(l, v, f, stack, &depth);
-    return status ? status : model_add_sample(l->out, stack, depth, &one, &label, 1);
+    return status ? status : model_add_sample(l->out, stack, depth, &one, labels, n_labels);
 }
 
 enum status threads_profile_fill(struct locator *locator, struct reason *why)
 {
     struct frames f = {MODEL_NONE, MODEL_NONE, MODEL_NONE};
     struct thread_views views;
-    uint32_t key;
     enum status status = threads_view(&views, why);
     if (status)
         return status;
-    status = strtab_intern(&locator->out->strings, "thread", &key);
     for (size_t i = 0; i < views.n && !status; i++)
-        status = add_thread(locator, &views.at[i], key, &f);
+        status = add_thread(locator, &views.at[i], &f);
     threads_fini(&views);
     return status;
 }
@@ -116,13 +115,25 @@ static bool needs_quotes(const char *text)
     return false;
 }
 
+static void put_word(struct buf *out, const char *text)
+{
+    if (needs_quotes(text))
+        text_quote(out, text, strlen(text));
+    else
+        buf_puts(out, text);
+}
+
 static void put_head(const struct thread_view *v, struct buf *out)
 {
-    buf_printf(out, "goroutine %" PRIu32 " [%s] {thread: ", v->tid, threads_profile_state(v));
-    if (needs_quotes(v->name))
-        text_quote(out, v->name, strlen(v->name));
-    else
-        buf_puts(out, v->name);
+    struct label labels[LABELROWS_MAX];
+    size_t n = labelrows_list(v->labels, v->name, labels);
+    buf_printf(out, "goroutine %" PRIu32 " [%s] {", v->tid, threads_profile_state(v));
+    for (size_t i = 0; i < n; i++) {
+        buf_puts(out, i ? ", " : "");
+        put_word(out, labels[i].key);
+        buf_puts(out, ": ");
+        put_word(out, labels[i].value);
+    }
     buf_puts(out, "}:\n");
 }
 

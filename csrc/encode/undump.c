@@ -1,5 +1,6 @@
 #include "encode/undump.h"
 
+#include "base/labels.h"
 #include "encode/dump.h"
 #include "encode/pprof.h"
 #include "profile/merge.h"
@@ -88,6 +89,31 @@ static bool is_believable(const struct dump_head *head)
            are_weights(head->refused);
 }
 
+/* Newest first, as they were listed: so that of equal keys, which are none of ours, the first would win again. */
+static uint32_t read_labels(const char *bytes, size_t n)
+{
+    const char *texts[2 * LABELS_MAX_DEPTH];
+    size_t found = 0;
+    uint32_t set = 0;
+    for (const char *end; found < 2 * LABELS_MAX_DEPTH && (end = memchr(bytes, 0, n)); bytes = end + 1) {
+        texts[found++] = bytes;
+        n -= (size_t)(end - bytes) + 1;
+    }
+    for (found &= ~(size_t)1; found; found -= 2) {
+        uint32_t with = labels_with(set, texts[found - 2], texts[found - 1]);
+        set = with ? with : set;
+    }
+    return set;
+}
+
+/* Whatever stands behind a name's end, equal names are equal. */
+static struct stack_key read_key(const struct dump_stack *s, const char *labels)
+{
+    struct stack_key key = {.flags = s->flags, .labels = read_labels(labels, s->label_bytes)};
+    memcpy(key.thread, s->thread, strnlen(s->thread, sizeof key.thread - 1));
+    return key;
+}
+
 static void collect_stacks(const struct dump *d, struct collect *c)
 {
     struct dump_part part;
@@ -98,10 +124,13 @@ static void collect_stacks(const struct dump *d, struct collect *c)
         if (part.kind != DUMP_STACK || part.bytes < sizeof s)
             continue;
         memcpy(&s, bytes, sizeof s);
-        if (s.depth > RECORD_MAX_FRAMES || part.bytes < sizeof s + s.depth * sizeof pc[0] || !are_weights(s.weight))
+        size_t pc_bytes = s.depth * sizeof pc[0];
+        if (s.depth > RECORD_MAX_FRAMES || part.bytes - sizeof s < pc_bytes ||
+            part.bytes - sizeof s - pc_bytes < s.label_bytes || !are_weights(s.weight))
             continue;
-        memcpy(pc, bytes + sizeof s, s.depth * sizeof pc[0]);
-        stacktab_add(&c->stacks, s.flags, pc, s.depth, s.weight);
+        memcpy(pc, bytes + sizeof s, pc_bytes);
+        struct stack_key key = read_key(&s, bytes + sizeof s + pc_bytes);
+        stacktab_add(&c->stacks, &key, pc, s.depth, s.weight);
     }
     for (size_t i = 0; i < STACKTAB_WEIGHTS; i++)
         c->stacks.refused[i] += d->head.refused[i];

@@ -40,7 +40,8 @@ void vitals_read(struct vitals *out)
     int64_t sampled_ns = out->cpu.sampled_cpu_ns - out->cpu.kernel_cpu_ns;
     if (sampled_ns >= LEAST_SAMPLED_NS)
         out->cpu_hz_achieved = (double)out->cpu.samples * 1e9 / (double)sampled_ns;
-    out->memory_bytes = out->cpu.bytes;
+    out->labels = labels_stats();
+    out->memory_bytes = out->cpu.bytes + out->labels.bytes;
     out->names_bytes = known_bytes();
     out->calls_preloaded = !got_is_used();
     out->calls_redirected = got_count();
@@ -77,6 +78,8 @@ static void put_each(struct buf *out, void (*put)(struct buf *out, const struct 
         {"cpu_ticks", TOTAL, cpu->ticks, .help = "Periods of CPU time that they stand for."},
         {"cpu_windows", NUMBER, cpu->windows, .help = "CPU profiles under way."},
         {"descriptors", NUMBER, v.descriptors, .help = "Open in the first thread's table."},
+        {"label_sets", NUMBER, v.labels.sets, .help = "Sets of labels that the program has made."},
+        {"labels_refused", TOTAL, v.labels.refused, .help = "Pushes of labels that found no room, or were not sound."},
         {"lost_late", TOTAL, cpu->late, .help = "Ticks that came when nobody sampled any more."},
         {"lost_ring_full", TOTAL, cpu->lost_ring_full, .help = "Ticks that found no room."},
         {"lost_scans", TOTAL, cpu->scans_failed, .help = "Failed looks for new threads."},

@@ -6,6 +6,7 @@
 #define CPROF_ENCODE_VITALS_H
 
 #include "base/buf.h"
+#include "base/labels.h"
 #include "sampler/cpu.h"
 
 #include <stdbool.h>
@@ -29,11 +30,14 @@ struct vitals {
     bool calls_preloaded;      /* the host's calls pass through `cprof run`'s library */
     uint32_t calls_redirected; /* otherwise: places where they are redirected to us now */
 
+    struct labels_stats labels;
+
     const char
         *names_taken; /* names are off: a function of our symbol reader that the host defines. NULL: all is well */
 
-    /* Rings, tables of unwind rows, stacks collected, names, timers. Not in it: libraries' code and data, the threads'
-     * own stacks, connections and answers, and what naming and encoding a profile takes from malloc while it lasts. */
+    /* Rings, tables of unwind rows, stacks collected, names, labels, timers. Not in it: libraries' code and data, the
+     * threads' own stacks, connections and answers, and what naming and encoding a profile takes from malloc while it
+     * lasts. */
     uint64_t memory_bytes;
     uint64_t names_bytes; /* of it: names kept for later profiles, KNOWN_MAX_BYTES at most */
 };

@@ -111,8 +111,9 @@ static void put_threads(struct buf *out, const struct vitals *v)
              "looks at /proc/self/task failed");
 }
 
-static void put_samples(struct buf *out, const struct cpu_stats *cpu)
+static void put_samples(struct buf *out, const struct vitals *v)
 {
+    const struct cpu_stats *cpu = &v->cpu;
     open_row(out, "Samples", PLAIN);
     buf_printf(out, "%" PRIu64 " %s, which stand for %" PRIu64 " %s", cpu->samples,
                plural(cpu->samples, "stack", "stacks"), cpu->ticks, plural(cpu->ticks, "tick", "ticks"));
@@ -124,6 +125,8 @@ static void put_samples(struct buf *out, const struct cpu_stats *cpu)
     }
     put_loss(out, "Samples lost", cpu->lost_ring_full, "tick found no room: the ring was full",
              "ticks found no room: the ring was full");
+    put_loss(out, "Labels refused", v->labels.refused, "push: too many sets, or a text that is too long",
+             "pushes: too many sets, or texts that are too long");
     put_loss(out, "Stacks cut short", cpu->truncated, "too deep, or not to be walked to its end",
              "too deep, or not to be walked to their end");
     if (cpu->late) {
@@ -189,7 +192,7 @@ void health_put(struct buf *out)
         v.version);
     put_engine(out, &v);
     put_threads(out, &v);
-    put_samples(out, &v.cpu);
+    put_samples(out, &v);
     put_hooks(out, &v);
     put_process(out, &v);
     buf_puts(out, "</tbody>\n</table>\n");

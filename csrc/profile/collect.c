@@ -1,6 +1,9 @@
 #include "profile/collect.h"
 
+#include "profile/labelrows.h"
 #include "profile/locate.h"
+
+#include <string.h>
 
 #define TRUNCATED_FRAME "<truncated>"
 
@@ -20,11 +23,13 @@ void collect_fini(struct collect *c)
     stacktab_fini(&c->stacks);
 }
 
-void collect_put(struct collect *c, const struct record *record, uint32_t ticks, uint32_t period_ns)
+void collect_put(struct collect *c, const struct record *record, const char *thread, uint32_t ticks, uint32_t period_ns)
 {
     const int64_t weight[STACKTAB_WEIGHTS] = {ticks, (int64_t)ticks * period_ns};
-    uint32_t cut = record->flags & (RECORD_TRUNCATED | RECORD_PARTIAL) ? 1 : 0;
-    stacktab_add(&c->stacks, cut, record->pc, record->depth, weight);
+    struct stack_key key = {.flags = record->flags & (RECORD_TRUNCATED | RECORD_PARTIAL) ? 1 : 0,
+                            .labels = record->labels};
+    memcpy(key.thread, thread, sizeof key.thread);
+    stacktab_add(&c->stacks, &key, record->pc, record->depth, weight);
 }
 
 static enum status announce_stack(void *arg, const struct stack *s)
@@ -37,13 +42,17 @@ static enum status add_stack(void *arg, const struct stack *s)
     struct build *b = arg;
     uint32_t stack[RECORD_MAX_FRAMES + 1];
     uint32_t depth = s->depth;
+    struct model_label labels[LABELROWS_MAX];
+    size_t n_labels;
     enum status status = locator_stack(&b->locator, s->pc, depth, stack);
-    if (!status && s->flags) {
+    if (!status)
+        status = labelrows_make(b->locator.out, s->key.labels, s->key.thread, labels, &n_labels);
+    if (!status && s->key.flags) {
         if (b->truncated == MODEL_NONE)
             status = locate_pseudo(b->locator.out, TRUNCATED_FRAME, &b->truncated);
         stack[depth++] = b->truncated;
     }
-    return status ? status : model_add_sample(b->locator.out, stack, depth, s->weight, NULL, 0);
+    return status ? status : model_add_sample(b->locator.out, stack, depth, s->weight, labels, n_labels);
 }
 
 enum status collect_model(const struct collect *c, const struct maps *maps, const struct namer *namer,

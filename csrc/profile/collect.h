@@ -21,8 +21,9 @@ struct collect {
 enum status collect_init(struct collect *c);
 void collect_fini(struct collect *c);
 
-/* The record's stack, for so many ticks of so long a period. */
-void collect_put(struct collect *c, const struct record *record, uint32_t ticks, uint32_t period_ns);
+/* The record's stack, for so many ticks of so long a period, in a thread of that name (as struct stack_key has it). */
+void collect_put(struct collect *c, const struct record *record, const char *thread, uint32_t ticks,
+                 uint32_t period_ns);
 
 /* Adds what was collected to out, which has two sample types: samples/count, cpu/nanoseconds. */
 enum status collect_model(const struct collect *c, const struct maps *maps, const struct namer *namer,

@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "hook/got.h"
 #include "sampler/modules.h"
+#include "sampler/names.h"
 #include "sampler/perfclock.h"
 #include "sampler/tasks.h"
 #include "sampler/thin.h"
@@ -64,6 +65,7 @@ static struct lock cpu_lock = LOCK_INIT(LOCK_CPU);
 /* Below: under cpu_lock. */
 static struct cpu_window *windows;
 static struct timers timers;
+static struct names names;
 static struct ring ring;
 static bool ring_ready;
 static bool running; /* the engine thread exists and has not decided to end */
@@ -84,7 +86,7 @@ int64_t cpu_host_ns(void)
     return clock_ns(CLOCK_PROCESS_CPUTIME_ID) - thread_ours_cpu_ns();
 }
 
-static void deliver_to(struct cpu_window *w, const struct record *record)
+static void deliver_to(struct cpu_window *w, const struct record *record, const char *thread)
 {
     uint32_t ticks = thin_ticks(&w->thin, record->ticks, record->period_ns);
     if (record->period_ns < w->finest_ns)
@@ -93,7 +95,7 @@ static void deliver_to(struct cpu_window *w, const struct record *record)
         return;
     w->stats.samples++;
     w->stats.ticks += ticks;
-    w->sink.put(w->sink.self, record, ticks, w->thin.period_ns);
+    w->sink.put(w->sink.self, record, thread, ticks, w->thin.period_ns);
 }
 
 static void deliver(void *arg, const struct record *record)
@@ -101,8 +103,9 @@ static void deliver(void *arg, const struct record *record)
     (void)arg;
     totals.samples++;
     totals.ticks += record->ticks;
+    const char *thread = names_of(&names, record->tid);
     for (struct cpu_window *w = windows; w; w = w->next)
-        deliver_to(w, record);
+        deliver_to(w, record, thread);
 }
 
 /* With patience > 0 waits for handlers that are between begin and commit. They run to their end on their own, so
@@ -135,6 +138,7 @@ static void disarm(void)
     }
     tick_off();
     timers_stop(&timers);
+    names_forget(&names);
     armed = false;
 }
 
@@ -232,6 +236,8 @@ static bool run_once(void)
     if (!listed)
         counter_add(COUNTER_TASK_SCAN_FAILED, 1);
     lock_take(&cpu_lock);
+    if (listed && windows)
+        names_scan(&names, &tids);
     drain(0);
     go_on = windows != NULL && !quiet;
     tidy_events();
@@ -298,6 +304,7 @@ static void fork_after_child(void)
     lock_reset_after_fork(&cpu_lock);
     tick_after_fork_child();
     timers_after_fork_child(&timers);
+    names_forget(&names);
     if (ring_ready)
         ring_reset(&ring);
     windows = NULL;

@@ -20,8 +20,9 @@
 /* Receives records on the engine's thread, under the engine's lock: must be quick and must not call back
  * into this file. */
 struct cpu_sink {
-    /* The record stands for so many ticks of the window's own period, whatever it says itself. */
-    void (*put)(void *self, const struct record *record, uint32_t ticks, uint32_t period_ns);
+    /* The record stands for so many ticks of the window's own period, whatever it says itself. thread: what its thread
+     * is called, NAMES_ROOM bytes with zeros behind the end; "" where nobody knows. */
+    void (*put)(void *self, const struct record *record, const char *thread, uint32_t ticks, uint32_t period_ns);
     void *self;
 };
 

@@ -220,7 +220,7 @@ static enum status move_living(void *fresh, const struct stack *s)
     const int64_t weight[STACKTAB_WEIGHTS] = {s->weight[0]};
     if (s->weight[0] <= 0)
         return STATUS_OK;
-    struct stack *moved = stacktab_add(fresh, s->flags, s->pc, s->depth, weight);
+    struct stack *moved = stacktab_add(fresh, &s->key, s->pc, s->depth, weight);
     ((struct stack *)(uintptr_t)s)->weight[1] = (int64_t)(uintptr_t)moved;
     return moved ? STATUS_OK : STATUS_NOMEM;
 }
@@ -248,13 +248,14 @@ static void drop_dead(struct custom *c)
 static enum status put(struct custom *c, uintptr_t value, const struct place *p)
 {
     static const int64_t one[STACKTAB_WEIGHTS] = {1};
+    const struct stack_key key = {.flags = p->flags};
     if (c->places && find(c, value)->stack)
         return STATUS_INVALID;
     if (!c->stacks.buckets || !make_room(c))
         return STATUS_NOMEM;
     drop_dead(c);
     size_t known = c->stacks.n;
-    struct stack *stack = stacktab_add(&c->stacks, p->flags, p->pc, p->depth, one);
+    struct stack *stack = stacktab_add(&c->stacks, &key, p->pc, p->depth, one);
     if (!stack)
         return STATUS_NOMEM;
     c->dead -= c->stacks.n == known && stack->weight[0] == 1;
@@ -363,7 +364,7 @@ static enum status copy_stack(void *arg, const struct stack *s)
         return STATUS_OK;
     uint64_t *pc = copy->pc + copy->n_pc;
     memcpy(pc, s->pc, s->depth * sizeof *pc);
-    copy->at[copy->n++] = (struct custom_stack){s->weight[0], s->flags, s->depth, pc};
+    copy->at[copy->n++] = (struct custom_stack){s->weight[0], s->key.flags, s->depth, pc};
     copy->n_pc += s->depth;
     return STATUS_OK;
 }

@@ -1,5 +1,6 @@
 #include "sampler/threads.h"
 
+#include "base/labels.h"
 #include "base/smallfile.h"
 #include "base/thread.h"
 #include "sampler/procself.h"
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define FILE_ROOM 512 /* of stat the first two hundred bytes matter; a line of syscall has 150 */
@@ -68,6 +70,41 @@ static bool list(struct vec_u32 *tids)
     return true;
 }
 
+static int by_tid(const void *a, const void *b)
+{
+    uint32_t x = ((const struct thread_view *)a)->tid, y = ((const struct thread_view *)b)->tid;
+    return (x > y) - (x < y);
+}
+
+/* The thread may end meanwhile, and its thread-locals with it: the kernel reads what may not be there. What another
+ * thread has there by now has another id in it, or none. */
+static bool read_word(uintptr_t at, uint32_t *tid, uint32_t *set)
+{
+    struct label_word word;
+    struct iovec to = {&word, sizeof word}, from = {(void *)at, sizeof word};
+    if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != sizeof word)
+        return false;
+    uint64_t bits = atomic_load_explicit(&word.bits, memory_order_relaxed);
+    *tid = (uint32_t)label_tid_in(bits);
+    *set = label_set_in(bits);
+    return *tid && *set;
+}
+
+/* at: by rising tid. */
+static void read_labels(struct thread_view *at, size_t n)
+{
+    const _Atomic uintptr_t *words = labels_words();
+    for (size_t i = 0; words && i < LABELS_MAX_WORDS; i++) {
+        uintptr_t word = atomic_load_explicit(&words[i], memory_order_relaxed);
+        struct thread_view wanted, *found;
+        if (!word || !read_word(word, &wanted.tid, &wanted.labels))
+            continue;
+        found = bsearch(&wanted, at, n, sizeof *at, by_tid);
+        if (found)
+            found->labels = wanted.labels;
+    }
+}
+
 static int main_first(const void *a, const void *b)
 {
     uint32_t x = ((const struct thread_view *)a)->tid, y = ((const struct thread_view *)b)->tid;
@@ -97,6 +134,7 @@ enum status threads_view(struct thread_views *out, struct reason *why)
     vec_u32_fini(&tids);
     if (!out->at)
         return STATUS_NOMEM;
+    read_labels(out->at, out->n);
     qsort(out->at, out->n, sizeof *out->at, main_first);
     return STATUS_OK;
 }

@@ -22,8 +22,9 @@ struct thread_view {
     uint32_t tid;
     char state; /* of /proc/PID/stat: R runs or could, S and D wait, T stopped */
     char name[THREAD_NAME_ROOM];
-    long call;   /* the system call that it waits in, or THREAD_CALL_* */
-    uint64_t pc; /* where; 0 where call is negative */
+    long call;       /* the system call that it waits in, or THREAD_CALL_* */
+    uint64_t pc;     /* where; 0 where call is negative */
+    uint32_t labels; /* its set: base/labels */
 };
 
 struct thread_views {

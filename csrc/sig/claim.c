@@ -27,12 +27,15 @@ static _Atomic uint32_t chain_in_force;
 extern int __sigaction(int sig, const struct sigaction *action, struct sigaction *old);
 
 /* The signal this thread is passing on. frame tells a call that comes back to us from inside (it stands below on the
- * stack) from a new signal after a handler that left by longjmp. */
+ * stack) from a new signal after a handler that left by longjmp. Frames are aligned: below frame's last bits stands
+ * how many of the chain have been called. There is little static TLS for libraries opened late. */
 static _Thread_local struct {
     const siginfo_t *info;
-    uintptr_t frame;
-    uint32_t level; /* how many of the chain have been called */
+    uintptr_t frame_and_level;
 } passing;
+
+#define LEVEL_MASK ((uintptr_t)15)
+_Static_assert(CHAIN_MAX <= LEVEL_MASK, "a level fits below a frame");
 
 static bool is_ours(const struct sigaction *action, claim_handler *ours)
 {
@@ -155,11 +158,11 @@ static void call(struct sigaction *to, int sig, siginfo_t *info, void *context)
 
 void claim_pass_on(claim_handler *ours, int sig, siginfo_t *info, void *context)
 {
-    uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t frame = (uintptr_t)__builtin_frame_address(0) & ~LEVEL_MASK;
     bool stands = claim_stands(ours);
-    bool from_inside = passing.info == info && frame < passing.frame;
+    bool from_inside = passing.info == info && frame < (passing.frame_and_level & ~LEVEL_MASK);
     struct chain *chain = chain_now();
-    uint32_t level = from_inside ? passing.level : 0, n = chain->n;
+    uint32_t level = from_inside ? (uint32_t)(passing.frame_and_level & LEVEL_MASK) : 0, n = chain->n;
     if (level >= n)
         return;
     struct sigaction *to = &chain->at[n - 1 - level];
@@ -171,10 +174,9 @@ void claim_pass_on(claim_handler *ours, int sig, siginfo_t *info, void *context)
     if (level == 0 && stands)
         set_mask_of(to, context);
     passing.info = info;
-    passing.frame = frame;
-    passing.level = level + 1;
+    passing.frame_and_level = frame | (level + 1);
     call(to, sig, info, context);
-    passing.level = level;
+    passing.frame_and_level = (passing.frame_and_level & ~LEVEL_MASK) | level;
     if (level == 0)
         passing.info = NULL;
 }

@@ -21,6 +21,7 @@ struct record {
     uint32_t period_ns; /* of CPU time per tick */
     uint16_t depth;
     uint16_t flags;
+    uint32_t labels; /* the thread's set: base/labels */
     /* Leaf first. pc[0] is the interrupted instruction. Later ones are return addresses, except behind a
      * signal frame, whose pc is exact: that one is stored + 1, so that "pc - 1" is right for all but pc[0]. */
     uint64_t pc[RECORD_MAX_FRAMES];

@@ -4,6 +4,7 @@
 #include "sig/claim.h"
 #include "sig/cwalk.h"
 #include "sig/events.h"
+#include "sig/labelread.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -34,6 +35,7 @@ static void record_tick(struct ring *ring, int32_t tid, uint32_t ticks, const uc
     r->ticks = ticks;
     r->period_ns = atomic_load_explicit(&on_period_ns, memory_order_relaxed);
     r->flags = 0;
+    r->labels = labelread(r->tid);
     cwalk(regs_from_ucontext(context), r);
     if (r->flags & RECORD_TRUNCATED)
         counter_add(COUNTER_TICK_TRUNCATED, 1);
@@ -110,6 +112,7 @@ void tick_show(const struct sigaction *host)
 
 bool tick_install(void)
 {
+    labelread_prepare();
     return claim_take(handle);
 }
 

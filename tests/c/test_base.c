@@ -136,13 +136,13 @@ static void equal_stacks_are_one(void)
     for (uint64_t i = 0; i < 30000; i++) {
         uint64_t pc[3] = {i % 5000, 7, i % 3};
         int64_t weight[2] = {1, 10};
-        stacktab_add(&t, i % 2, pc, 3, weight);
+        stacktab_add(&t, &(struct stack_key){.flags = i % 2}, pc, 3, weight);
     }
     CHECK_INT(t.n, 15000);
     for (uint64_t i = 0; i < 30000; i++) {
         uint64_t pc[3] = {i % 5000, 7, i % 3};
         int64_t weight[2] = {1, 10};
-        stacktab_add(&t, i % 2, pc, 3, weight);
+        stacktab_add(&t, &(struct stack_key){.flags = i % 2}, pc, 3, weight);
     }
     CHECK_INT(t.n, 15000);
     CHECK(stacktab_each(&t, sum_up, sums) == STATUS_OK);

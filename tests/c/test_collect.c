@@ -48,6 +48,8 @@ static bool build_id(void *self, uint64_t address, char *hex, size_t room)
     return address == 0x400000;
 }
 
+static const char unnamed[STACKTAB_NAME_ROOM];
+
 static const struct namer namer = {.frames = frames, .build_id = build_id};
 
 static void maps_have_executable_entries_only(void)
@@ -85,11 +87,11 @@ static void equal_stacks_add_up_and_flags_say_what_is_true(void)
     model_add_type(&m, "samples", "count");
     model_add_type(&m, "cpu", "nanoseconds");
     struct record r = sample(1, 0, 2, 0x401001, 0x401011);
-    collect_put(&c, &r, r.ticks, r.period_ns);
+    collect_put(&c, &r, unnamed, r.ticks, r.period_ns);
     r.ticks = 4; /* missed ticks weigh */
-    collect_put(&c, &r, r.ticks, r.period_ns);
+    collect_put(&c, &r, unnamed, r.ticks, r.period_ns);
     r = sample(1, RECORD_TRUNCATED, 1, 0x7f0000002010, 0);
-    collect_put(&c, &r, r.ticks, r.period_ns);
+    collect_put(&c, &r, unnamed, r.ticks, r.period_ns);
     CHECK(collect_model(&c, &maps, &namer, &m) == STATUS_OK);
     CHECK(collect_add_lost(&m, "<lost: ring full>", 3, 3000) == STATUS_OK);
 

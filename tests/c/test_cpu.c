@@ -20,8 +20,9 @@ struct sum {
     _Atomic long ticks, records, wrong, cpu_ns;
 };
 
-static void add(void *self, const struct record *r, uint32_t ticks, uint32_t period_ns)
+static void add(void *self, const struct record *r, const char *thread, uint32_t ticks, uint32_t period_ns)
 {
+    (void)thread;
     struct sum *s = self;
     s->ticks += ticks;
     s->cpu_ns += (long)ticks * period_ns;

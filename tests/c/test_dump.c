@@ -1,4 +1,5 @@
 /* A dump tells what was collected; a damaged one is an error, or at worst another profile, and never a crash. */
+#include "base/labels.h"
 #include "check.h"
 #include "encode/dump.h"
 #include "encode/pprof.h"
@@ -33,11 +34,14 @@ static int dump(void)
     struct collect c;
     if (collect_init(&c) != STATUS_OK)
         abort();
+    const struct stack_key plain = {0},
+                           labelled = {.labels = labels_with(labels_with(0, "k", "v"), "key", "value"), .thread = "t"};
     uint64_t one[] = {(uint64_t)(uintptr_t)&dump + 1, (uint64_t)(uintptr_t)&new_file + 1}, other[] = {1, 2, 3};
-    stacktab_add(&c.stacks, 0, one, 2, (int64_t[]){3, 30000000});
-    stacktab_add(&c.stacks, 0, one, 2, (int64_t[]){1, 10000000});
-    stacktab_add(&c.stacks, RECORD_TRUNCATED, other, 3, (int64_t[]){5, 50000000});
-    stacktab_add(&c.stacks, 0, other, 0, (int64_t[]){0, 0});
+    stacktab_add(&c.stacks, &plain, one, 2, (int64_t[]){3, 30000000});
+    stacktab_add(&c.stacks, &plain, one, 2, (int64_t[]){1, 10000000});
+    stacktab_add(&c.stacks, &labelled, one, 2, (int64_t[]){0, 0});
+    stacktab_add(&c.stacks, &(struct stack_key){.flags = RECORD_TRUNCATED}, other, 3, (int64_t[]){5, 50000000});
+    stacktab_add(&c.stacks, &plain, other, 0, (int64_t[]){0, 0});
     c.stacks.refused[0] = 1;
     c.stacks.refused[1] = 10000000;
     int fd = new_file();
@@ -78,6 +82,55 @@ static int64_t ticks_of(const struct model *m, const char *name)
             sum += m->values.at[s * m->n_types];
     }
     return sum;
+}
+
+static const char *text_label(const struct model *m, size_t sample, const char *key)
+{
+    for (uint64_t i = m->label_start.at[sample]; i < m->label_start.at[sample + 1]; i++)
+        if (strcmp(strtab_at(&m->strings, m->label_key.at[i]), key) == 0)
+            return m->label_str.at[i] == MODEL_NONE ? "a number" : strtab_at(&m->strings, m->label_str.at[i]);
+    return "";
+}
+
+/* The innermost of each key, and the thread's name where the program has no such label. */
+static void labels_come_back(void)
+{
+    struct collect c;
+    struct buf bytes = {0};
+    uint64_t pc[] = {(uint64_t)(uintptr_t)&dump + 1};
+    if (collect_init(&c) != STATUS_OK)
+        abort();
+    uint32_t outer = labels_with(0, "request", "outer"), inner = labels_with(outer, "step", "a \"b\"");
+    inner = labels_with(inner, "request", "inner");
+    struct stack_key keys[] = {{.labels = inner, .thread = "fifteen letters"},
+                               {.labels = outer, .thread = "worker"},
+                               {.thread = "worker"},
+                               {.labels = labels_with(0, "thread", "mine"), .thread = "worker"}};
+    for (int i = 0; i < 4; i++)
+        stacktab_add(&c.stacks, &keys[i], pc, 1, (int64_t[]){1 << i, 1});
+    int fd = new_file();
+    CHECK(dump_write(fd, &facts, &c));
+    CHECK_INT(undumped(fd, NULL, &bytes), STATUS_OK);
+    struct model m = read_profile(&bytes);
+    int64_t seen = 0;
+    for (size_t s = 0; s < m.n_samples; s++) {
+        int64_t ticks = m.values.at[s * m.n_types];
+        const char *want[][3] = {[1] = {"inner", "a \"b\"", "fifteen letters"},
+                                 [2] = {"outer", "", "worker"},
+                                 [4] = {"", "", "worker"},
+                                 [8] = {"", "", "mine"}};
+        if (ticks != 1 && ticks != 2 && ticks != 4 && ticks != 8)
+            continue;
+        seen += ticks;
+        CHECK_STR(text_label(&m, s, "request"), want[ticks][0]);
+        CHECK_STR(text_label(&m, s, "step"), want[ticks][1]);
+        CHECK_STR(text_label(&m, s, "thread"), want[ticks][2]);
+    }
+    CHECK_INT(seen, 15);
+    model_fini(&m);
+    buf_fini(&bytes);
+    collect_fini(&c);
+    close(fd);
 }
 
 static void everything_comes_back(void)
@@ -237,6 +290,7 @@ static void damaged_ones_crash_nobody(void)
 int main(void)
 {
     everything_comes_back();
+    labels_come_back();
     memory_is_in_it();
     an_earlier_profile_that_is_none();
     one_that_was_cut_is_refused();

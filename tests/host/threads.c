@@ -33,6 +33,7 @@ static void start_without_thread_pointer(void)
 
 static void cloned(void)
 {
+    CPROF_LABELS("request", "where labels are looked for through it");
     start_without_thread_pointer();
     host_sample();
     host_burn(0.3);

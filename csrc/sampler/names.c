@@ -1,0 +1,123 @@
+#include "sampler/names.h"
+
+#include "base/slab.h"
+#include "base/smallfile.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PAGES_AT_ONCE ((size_t)4096)
+
+/* Scans between two looks at a name that stays the same: doubled up to this, about 3 s. */
+#define PATIENCE_MAX 64
+
+/* Known names read in one scan, some 3 us each. */
+#define READS_MAX 64
+
+static const char nobody[NAMES_ROOM];
+
+static void read_name(struct name_slot *slot)
+{
+    char path[64], text[NAMES_ROOM + 1];
+    snprintf(path, sizeof path, "/proc/self/task/%" PRId32 "/comm", slot->tid);
+    if (!smallfile_read(path, text, sizeof text))
+        return; /* it has ended: the name that it had */
+    size_t n = strcspn(text, "\n");
+    bool same = strncmp(slot->name, text, n) == 0 && !slot->name[n];
+    slot->patience = !same ? 1 : slot->patience < PATIENCE_MAX ? (uint8_t)(slot->patience * 2) : PATIENCE_MAX;
+    slot->wait = slot->patience;
+    slot->sampled = false;
+    memset(slot->name, 0, sizeof slot->name);
+    memcpy(slot->name, text, n);
+}
+
+static struct name_slot new_slot(uint32_t tid)
+{
+    struct name_slot slot = {.tid = (int32_t)tid};
+    read_name(&slot);
+    return slot;
+}
+
+/* Before what was sampled since is looked up. */
+static void read_again(struct names *names)
+{
+    int reads = 0;
+    for (size_t i = 0; i < names->n; i++) {
+        struct name_slot *slot = &names->at[i];
+        slot->wait -= slot->wait > 0;
+        if (slot->sampled && !slot->wait && !slot->gone && reads < READS_MAX) {
+            read_name(slot);
+            reads++;
+        }
+    }
+}
+
+/* Both lists are sorted by tid. An id that is given again before the scan after next would keep the old name for a
+ * while. */
+static size_t merge(const struct names *names, const struct vec_u32 *tids, struct name_slot *next)
+{
+    size_t n = 0, i = 0, old = 0;
+    while (i < tids->n || old < names->n) {
+        const struct name_slot *known = old < names->n ? &names->at[old] : NULL;
+        int64_t live = i < tids->n ? (int64_t)tids->at[i] : INT64_MAX;
+        if (known && known->tid < live) {
+            if (!known->gone) {
+                next[n] = *known;
+                next[n++].gone = true;
+            }
+            old++;
+        } else {
+            bool same = known && known->tid == live;
+            next[n++] = same && !known->gone ? *known : new_slot(tids->at[i]);
+            old += same;
+            i++;
+        }
+    }
+    return n;
+}
+
+/* Room for n slots in the table that is not in force; NULL where there is none. */
+static struct name_slot *spare_table(struct names *names, size_t n)
+{
+    int spare = names->at && names->at == names->table[0];
+    size_t bytes = n * sizeof(struct name_slot);
+    if (bytes > names->table_bytes[spare]) {
+        slab_pages_free(names->table[spare], names->table_bytes[spare]);
+        bytes = (bytes * 2 + PAGES_AT_ONCE - 1) & ~(PAGES_AT_ONCE - 1);
+        names->table[spare] = slab_pages(bytes);
+        names->table_bytes[spare] = names->table[spare] ? bytes : 0;
+    }
+    return names->table[spare];
+}
+
+void names_scan(struct names *names, const struct vec_u32 *tids)
+{
+    read_again(names);
+    struct name_slot *next = spare_table(names, names->n + tids->n + 1);
+    if (!next)
+        return;
+    names->n = merge(names, tids, next);
+    names->at = next;
+}
+
+const char *names_of(struct names *names, int32_t tid)
+{
+    size_t low = 0, high = names->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (names->at[middle].tid < tid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == names->n || names->at[low].tid != tid)
+        return nobody;
+    names->at[low].sampled = true;
+    return names->at[low].name;
+}
+
+void names_forget(struct names *names)
+{
+    names->n = 0;
+}
