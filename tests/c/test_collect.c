@@ -136,7 +136,7 @@ static void generated_code_is_a_mapping_by_its_name(void)
     static const uint64_t places[] = {0x300, 0x7f0000000100, 0x7f0000000200, 0x401000};
     for (size_t i = 0; i < 4; i++) {
         struct record r = sample(1, 0, 1, places[i], 0);
-        collect_put(&c, &r, r.ticks, r.period_ns);
+        collect_put(&c, &r, unnamed, r.ticks, r.period_ns);
     }
     CHECK(collect_model(&c, &maps, &namer, &m) == STATUS_OK);
     CHECK_INT(m.n_mappings, 3);
