@@ -46,9 +46,11 @@ def seconds(profile: cprof.Profile, function: str = "", **labels: str | None) ->
     return ns / 1e9
 
 
-def assert_about(got: float, wanted: float) -> None:
-    """A tick of the kernel per change of labels, and what a thread did before it was found."""
-    assert abs(got - wanted) <= 0.15 * wanted + 0.06, (got, wanted)
+def assert_share(profile: cprof.Profile, function: str, share: float, **labels: str | None) -> None:
+    """Of that function's samples: how many there are depends on when its thread was found."""
+    whole, part = seconds(profile, function), seconds(profile, function, **labels)
+    assert whole > 0.02, profile.comments
+    assert abs(part / whole - share) <= 0.1, (function, labels, part, whole)
 
 
 @pytest.mark.parametrize("door", ["linked", "cprof run", "cprof run -o"])
@@ -67,10 +69,10 @@ def test_samples_have_the_labels_of_their_scope(
         command = [cprof_command(), "run", *hz, *knobs, "--", str(build("labels.c")), "scopes"]
         assert start(Path(command[0]), *command[1:], *arguments).wait() == 0
         profile = cprof.load(file)
-    assert_about(seconds(profile, "in_scope", endpoint=None, method=None), 0.4)
-    assert_about(seconds(profile, "in_scope", endpoint="/users", method="GET"), 0.4)
-    assert_about(seconds(profile, "in_scope", endpoint='/inner "quoted"', method="GET"), 0.2)
-    assert_about(seconds(profile, "in_scope", thread="labels"), 1.0)
+    assert_share(profile, "in_scope", 0.4, endpoint=None, method=None)
+    assert_share(profile, "in_scope", 0.4, endpoint="/users", method="GET")
+    assert_share(profile, "in_scope", 0.2, endpoint='/inner "quoted"', method="GET")
+    assert_share(profile, "in_scope", 1, thread="labels")
 
 
 def test_threads_begin_with_the_labels_of_their_maker(
@@ -78,11 +80,11 @@ def test_threads_begin_with_the_labels_of_their_maker(
 ) -> None:
     """And one that is made afterwards without."""
     profile = recorded(build, start, tmp_path, "inherit")
-    assert_about(seconds(profile, "by_pthread", request="one", step=None), 0.4)
-    assert_about(seconds(profile, "by_grandchild", request="one", step="child's own"), 0.2)
-    assert_about(seconds(profile, "by_detached", request="one"), 0.2)
-    assert_about(seconds(profile, "by_unlabelled", request=None), 0.2)
-    assert_about(seconds(profile, "plain", request=None), 0.4)
+    assert_share(profile, "by_pthread", 1, request="one", step=None)
+    assert_share(profile, "by_grandchild", 1, request="one", step="child's own")
+    assert_share(profile, "by_detached", 1, request="one")
+    assert_share(profile, "by_unlabelled", 1, request=None)
+    assert_share(profile, "plain", 1, request=None)
 
 
 def test_our_start_leaves_no_frame(build: Build, start: Start, tmp_path: Path) -> None:
@@ -101,17 +103,16 @@ def test_our_start_leaves_no_frame(build: Build, start: Start, tmp_path: Path) -
 def test_cxx_scopes_end_with_the_exception(build: Build, start: Start, tmp_path: Path) -> None:
     """std::thread and std::async make their threads by pthread_create, inside the library."""
     profile = recorded(build, start, tmp_path)
-    assert_about(seconds(profile, "in_thread()", request="one"), 0.2)
-    assert_about(seconds(profile, "in_future()", request="one"), 0.2)
-    assert_about(seconds(profile, "in_both()", request="two", step="throws"), 0.2)
-    assert_about(seconds(profile, "after_throw()", request=None, step=None), 0.2)
+    assert_share(profile, "in_thread()", 1, request="one")
+    assert_share(profile, "in_future()", 1, request="one")
+    assert_share(profile, "in_both()", 1, request="two", step="throws")
+    assert_share(profile, "after_throw()", 1, request=None, step=None)
 
 
 def test_a_child_keeps_its_labels(build: Build, start: Start, tmp_path: Path) -> None:
     """Its one thread has another id than the labels were pushed under."""
     profile = recorded(build, start, tmp_path, "forks")
-    assert_about(seconds(profile, "by_child", request="one"), 0.4)
-    assert seconds(profile, request=None) < 0.1
+    assert_share(profile, "by_child", 1, request="one")
 
 
 def test_labels_are_in_what_a_crash_leaves(start: Start, build: Build, tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_labels_are_in_what_a_crash_leaves(start: Start, build: Build, tmp_path:
     target = start(Path(cprof_command()), *run, "dies")
     target.process.wait(60)
     profile = cprof.load(file)
-    assert_about(seconds(profile, "in_scope", request="last", thread="labels"), 0.2)
+    assert_share(profile, "in_scope", 1, request="last", thread="labels")
 
 
 def test_disabled_there_are_none(build: Build, start: Start) -> None:
@@ -136,10 +137,11 @@ def test_samples_have_the_name_of_their_thread(build: Build, start: Start, tmp_p
     """Of threads that ended long before the profile was written; a name that is set late is seen,
     and the program's own label of that key wins."""
     profile = recorded(build, start, tmp_path, "names")
-    assert_about(seconds(profile, "in_scope", thread="alpha"), 0.2)
-    assert_about(seconds(profile, "in_scope", thread='beta "2"'), 0.2)
-    assert seconds(profile, "in_scope", thread="late") > 0.5
-    assert_about(seconds(profile, "in_scope", thread="the program's"), 0.2)
+    whole = seconds(profile, "in_scope")
+    names = ("alpha", 'beta "2"', "late", "the program's")
+    parts = [seconds(profile, "in_scope", thread=name) for name in names]
+    assert min(parts) > 0.02 and sum(parts) > 0.7 * whole, (parts, whole)
+    assert parts[2] > 0.3 * whole
     assert seconds(profile, thread="the kernel's") < 0.05
 
 
@@ -239,7 +241,7 @@ def test_go_tool_pprof_filters_by_them(build: Build, start: Start, tmp_path: Pat
             go("-top", "-unit=ms", "-tagignore", "endpoint=/users", file, home=tmp_path),
         )
     )
-    assert_about(users / 1000, 0.4)
+    assert 0.25 <= users / whole <= 0.55
     assert abs(users + others - whole) <= 0.01 * whole
     by_thread = go("-top", "-unit=ms", "-tagfocus", "thread=labels", file, home=tmp_path)
     assert "in_scope" in by_thread
@@ -250,7 +252,7 @@ def test_sums_and_differences_keep_them(build: Build, start: Start, tmp_path: Pa
     both = profile + profile
     assert both.total("cpu") == 2 * profile.total("cpu")
     assert len(both.samples) == len(profile.samples)
-    assert_about(seconds(both, "in_scope", endpoint="/users"), 0.8)
+    assert_share(both, "in_scope", 0.4, endpoint="/users")
     assert (profile - profile).total("cpu") == 0
 
 
@@ -322,4 +324,4 @@ def test_a_program_with_a_sanitizer_keeps_its_own_threads(
     file = tmp_path / "cpu.pb.gz"
     target = start(build("labels.c", flags=["-fsanitize=address"]), "inherit", str(file))
     assert target.wait() == 0, target.stderr()
-    assert_about(seconds(cprof.load(file), "by_pthread", request="one"), 0.4)
+    assert_share(cprof.load(file), "by_pthread", 1, request="one")
