@@ -93,8 +93,8 @@ class Watch:
         self._seen: dict[str, tuple[int, float]] = {}
 
     def stands_still(self) -> bool:
-        now, said = time.monotonic(), beats(self._target)
-        for kind, times in (said[-1] if said else {}).items():
+        now, said = time.monotonic(), beats(self._target) or [dict.fromkeys(LEAST_A_SECOND, 0)]
+        for kind, times in said[-1].items():
             if self._seen.get(kind, (-1, now))[0] != times:
                 self._seen[kind] = (times, now)
         return any(now - since > STILL_S for _, since in self._seen.values())
@@ -112,5 +112,5 @@ def test_the_storm_finds_a_handler_that(
     watch, end = Watch(target), time.monotonic() + 50
     while not watch.stands_still():
         target.check_alive()
-        assert time.monotonic() < end, f"it lived on: {beats(target)[-1]}"
+        assert time.monotonic() < end, f"it lived on: {beats(target)[-1:]}"
         time.sleep(0.1)
