@@ -116,12 +116,16 @@ def test_blocking_calls_last_as_long_as_without_us(
     assert total_ticks(cprof.load(tmp_path / "cpu.pb.gz")) > 300
 
 
-@pytest.mark.parametrize("error", [0, errno.EACCES, errno.EPERM, errno.ENOSYS])
+KILL = -1
+
+
+@pytest.mark.parametrize("error", [0, errno.EACCES, errno.EPERM, errno.ENOSYS, KILL])
 def test_who_may_not_have_perf_events_gets_timers(
     error: int, build: Build, start: Start, tmp_path: Path
 ) -> None:
-    """Containers forbid them in three ways. The profile is there all the same, and says what it
-    cannot know; without a ban they are for users who are not root too."""
+    """Containers forbid them in three ways, and services in a fourth, which ends who asks. The
+    profile is there all the same, and says what it cannot know; without a ban they are for users
+    who are not root too."""
     out = tmp_path / "cpu.pb.gz"
     target = start(build("denied.c"), str(out), str(error))
     assert target.wait() == 0, target.stderr()

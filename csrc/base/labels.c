@@ -16,6 +16,9 @@
 
 _Static_assert(UNITS_MAX <= LABEL_SET_MASK, "a set's number fits into a word");
 
+/* Sets looked at in a chain. Values that a stranger chose so that they fall into one are refused, not searched for. */
+#define CHAIN_MAX 256
+
 #define WORD_TRIES 64 /* places looked at for a thread's word */
 
 struct set {
@@ -133,12 +136,15 @@ static bool equals(const struct set *s, uint32_t hash, uint32_t parent, uint32_t
            memcmp(s->text + t->key_n + 1, t->value, t->value_n) == 0;
 }
 
-/* In a chain, from first to before end. */
+/* In a chain, from first to before end. *full: it is as long as a chain may be. */
 static uint32_t find(struct labels *l, uint32_t first, uint32_t end, uint32_t hash, uint32_t parent, uint32_t back,
-                     const struct text *t)
+                     const struct text *t, bool *full)
 {
+    int n = 0;
     for (uint32_t number = first; number != end;) {
         const struct set *s = at(l, number);
+        if ((*full = ++n > CHAIN_MAX))
+            return 0;
         if (!s || equals(s, hash, parent, back, t))
             return s ? number : 0;
         number = atomic_load_explicit(&s->next, memory_order_relaxed);
@@ -178,7 +184,8 @@ static uint32_t put(struct labels *l, _Atomic uint32_t *head, uint32_t first, ui
         atomic_store_explicit(&s->next, first, memory_order_relaxed);
         if (atomic_compare_exchange_strong_explicit(head, &first, number, memory_order_release, memory_order_acquire))
             return number;
-        uint32_t twin = find(l, first, known, s->hash, s->parent, s->back, t);
+        bool full;
+        uint32_t twin = find(l, first, known, s->hash, s->parent, s->back, t, &full);
         if (twin)
             return twin;
     }
@@ -192,8 +199,9 @@ static uint32_t add(struct labels *l, uint32_t parent, uint32_t back, const stru
     uint32_t hash = hash_text(hash_text(parent * 31 + back, t->key, t->key_n), t->value, t->value_n);
     _Atomic uint32_t *head = &heads[hash % HEADS];
     uint32_t first = atomic_load_explicit(head, memory_order_acquire);
-    uint32_t number = find(l, first, 0, hash, parent, back, t);
-    if (!number && (number = make(l, hash, parent, back, t)))
+    bool full = false;
+    uint32_t number = find(l, first, 0, hash, parent, back, t, &full);
+    if (!number && !full && (number = make(l, hash, parent, back, t)))
         number = put(l, head, first, number, t);
     return number;
 }

@@ -2,8 +2,8 @@
  * From records to a profile: sums equal stacks while a window is open, and turns them into a model with
  * mappings and names when it closes. One thread at a time, or under the engine's lock.
  *
- * Loss is a sample that can be seen: <truncated> is the outermost frame of a stack that was cut or could not be
- * walked to its end; <lost: ...> stands for CPU time nobody saw.
+ * Loss is a sample that can be seen: <truncated> is the outermost frame of a stack that was cut, <partial> of one that
+ * could not be walked to its end; <lost: ...> stands for CPU time nobody saw.
  */
 #ifndef CPROF_PROFILE_COLLECT_H
 #define CPROF_PROFILE_COLLECT_H

@@ -478,15 +478,16 @@ void cpu_go_quiet(void)
  * without this. */
 #define MASK_PATIENCE_NS INT64_C(2000000)
 
-/* To close an event the engine has to come to a CPU. A thread waits for that once. */
+/* To close an event the engine has to come to a CPU. A thread waits for that once; where it was in vain the tick comes
+ * as it would have without this. */
 #define LEAVE_PATIENCE_NS INT64_C(200000000)
 
 /* No tick can come to the calling thread; false where the engine has to see to that first. */
-static bool pause_own(void)
+static bool pause_own(bool again)
 {
     if (!lock_take_within(&cpu_lock, MASK_PATIENCE_NS))
         return true;
-    bool done = armed ? timers_pause(&timers, gettid()) : !atomic_load(&events_open);
+    bool done = armed ? timers_pause(&timers, gettid(), again) : !running || !atomic_load(&events_open);
     lock_drop(&cpu_lock);
     return done;
 }
@@ -497,9 +498,9 @@ void cpu_thread_blocks(void)
 {
     uint64_t before = mask_change(SIG_SETMASK, MASK_ALL);
     int64_t end = clock_ns(CLOCK_MONOTONIC) + LEAVE_PATIENCE_NS, left = LEAVE_PATIENCE_NS;
-    for (;;) {
+    for (bool again = false;; again = true) {
         uint32_t seen = atomic_load(&left_word);
-        if (pause_own() || left <= 0)
+        if (pause_own(again) || left <= 0)
             break;
         atomic_fetch_add(&wake_word, 1);
         lock_wake_word(&wake_word);

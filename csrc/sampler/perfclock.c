@@ -114,6 +114,7 @@ int perfclock_open(int32_t tid, int64_t cpu_ns, uint32_t period_ns, uint64_t *ra
     atomic_store(&event_cells[fd].tid, tid);
     if (!send_to(fd, tid) || ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) != 0) {
         atomic_store(&event_cells[fd].tid, 0);
+        events[fd].tid = 0;
         close(fd);
         return -1;
     }

@@ -114,6 +114,14 @@ enum tasks_consent tasks_may_signal(uint32_t tid)
     return readable || running ? TASKS_YES : TASKS_ASLEEP;
 }
 
+bool tasks_is_filtered(void)
+{
+    char text[4096];
+    const char *seccomp =
+        smallfile_read("/proc/thread-self/status", text, sizeof text) ? field(text, "\nSeccomp:\t") : NULL;
+    return !seccomp || strtoul(seccomp, NULL, 10) != 0;
+}
+
 uint64_t tasks_queue_room(void)
 {
     char text[4096];

@@ -82,9 +82,17 @@ static enum timer_state create_timer(struct timers *t, struct timer_slot *slot)
     return TIMER_PAUSED;
 }
 
+/* A filter for system calls may kill who asks for an event, and most that do not refuse it. Asked once in a scan. */
+static bool is_filtered(struct timers *t)
+{
+    if (t->filter == FILTER_UNKNOWN)
+        t->filter = tasks_is_filtered() ? FILTER_YES : FILTER_NO;
+    return t->filter == FILTER_YES;
+}
+
 static bool open_event(struct timers *t, struct timer_slot *slot)
 {
-    if (t->no_events || slot->timer_only)
+    if (t->no_events || slot->timer_only || is_filtered(t))
         return false;
     slot->id = perfclock_open(slot->tid, cpu_ns_of(slot->tid), t->period_ns, &t->random);
     slot->event = slot->id >= 0;
@@ -247,6 +255,7 @@ void timers_scan(struct timers *t, const struct vec_u32 *tids)
     if (!next)
         return;                   /* what is armed stays armed */
     t->queue_room = ROOM_UNKNOWN; /* asked for by the first new thread of this scan */
+    t->filter = FILTER_UNKNOWN;
     t->n = merge_tasks(t, tids, next);
     t->at = next;
     t->first_scan_done = true;
@@ -269,18 +278,24 @@ static struct timer_slot *slot_of(struct timers *t, int32_t tid)
     return low < t->n && t->at[low].tid == tid ? &t->at[low] : NULL;
 }
 
+/* Who has waited in vain does not wait again. */
+static bool ask_to_leave(struct timers *t, struct timer_slot *slot, bool again)
+{
+    bool in_vain = slot->leaving && !again;
+    t->leaving += !slot->leaving;
+    slot->leaving = true;
+    return in_vain;
+}
+
 /* What the timer had sent is delivered when this system call returns. */
-bool timers_pause(struct timers *t, int32_t tid)
+bool timers_pause(struct timers *t, int32_t tid, bool again)
 {
     static const struct itimerspec never;
     struct timer_slot *slot = slot_of(t, tid);
     if (!slot || slot->state != TIMER_ARMED)
         return true;
-    if (slot->event) {
-        t->leaving += !slot->leaving;
-        slot->leaving = true;
-        return false;
-    }
+    if (slot->event)
+        return ask_to_leave(t, slot, again);
     rawcall4(SYS_timer_settime, slot->id, 0, (long)(uintptr_t)&never, 0);
     slot->state = TIMER_PAUSED;
     return true;

@@ -50,6 +50,7 @@ struct timers {
     uint32_t left;             /* threads whose event had to be closed since they block SIGPROF */
     uint32_t leaving;          /* those that wait */
     bool no_events;            /* timers only */
+    enum { FILTER_UNKNOWN, FILTER_NO, FILTER_YES } filter; /* is the engine's thread under a filter for system calls? */
     uint32_t scans;
     size_t cursor; /* where the next scan goes on looking after known threads */
     size_t events_cursor;
@@ -63,9 +64,9 @@ struct timers {
 void timers_scan(struct timers *t, const struct vec_u32 *tids);
 
 /* Around the time for which thread tid blocks SIGPROF. True: no tick is under way to it when timers_pause has returned
- * in that very thread. False: the engine has to call timers_leave first; the next time the thread has a timer. Nothing
- * is allocated. */
-bool timers_pause(struct timers *t, int32_t tid);
+ * in that very thread, or it has waited in vain before. False: the engine has to call timers_leave first, and it is
+ * asked again; the next time the thread has a timer. Nothing is allocated. */
+bool timers_pause(struct timers *t, int32_t tid, bool again);
 void timers_resume(struct timers *t, int32_t tid);
 bool timers_leave(struct timers *t); /* false: nobody waited */
 

@@ -306,13 +306,14 @@ static void walk(const struct walk *from, uint16_t most, struct record *record, 
 
 void cwalk(struct regs regs, struct record *record)
 {
+    const uint32_t time = footing_time();
     const struct walk from = {.map = rows_current(), .regs = regs, .exact = true, .memory = footing_at(regs.sp)};
     struct walk w;
     record->pc[0] = regs.pc;
     record->depth = 1;
     walk(&from, RECORD_MAX_FRAMES, record, &w);
     if (w.at_start && !w.guessed)
-        footing_keep(regs.sp, &w.memory);
+        footing_keep(regs.sp, &w.memory, time);
     if (record->flags & RECORD_PARTIAL && w.map && !is_known_code(&w, w.regs.pc))
         rows_want();
 }

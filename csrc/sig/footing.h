@@ -16,12 +16,16 @@
 
 #include "sig/saferead.h"
 
+/* How often all was forgotten: what a walk began with must not outlive that. */
+uint32_t footing_time(void);
+
 /* What may be read without asking by a walk that starts at sp; nothing where no walk was seen from this page. Any
  * context. */
 struct saferead footing_at(uint64_t sp);
 
-/* A walk from sp, by rows alone and up to the thread's start, found these pages. Any context. */
-void footing_keep(uint64_t sp, const struct saferead *found);
+/* A walk from sp, by rows alone and up to the thread's start, which began at that time, found these pages. Any
+ * context. */
+void footing_keep(uint64_t sp, const struct saferead *found, uint32_t time);
 
 void footing_forget(void);
 

@@ -77,12 +77,21 @@ static void on_event(struct ring *ring, const siginfo_t *info, const ucontext_t 
         counter_add(COUNTER_TICK_LATE, 1);
 }
 
+/* Without memory for what goes with a signal the kernel sends it bare, as if from nobody. A timer's has memory of its
+ * own. */
+static bool lost_its_info(const siginfo_t *info)
+{
+    return info->si_code == SI_USER && !info->si_pid && !info->si_uid &&
+           atomic_load_explicit(&events_open, memory_order_relaxed);
+}
+
 /* Nothing on a tick's path touches errno or any other thread-local: see base/any/rawcall. */
 static void handle(int sig, siginfo_t *info, void *context)
 {
     if (!believable(info))
         return;
     bool from_event = events_sent(info);
+    from_event |= lost_its_info(info);
     bool from_timer = info->si_code == SI_TIMER && (run_of(info) & TICK_TAG_MASK) == TICK_TAG;
     if (!from_event && !from_timer) {
         counter_add(COUNTER_TICK_FOREIGN, 1);

@@ -78,6 +78,14 @@ static struct record sample(uint32_t ticks, uint16_t flags, uint16_t depth, uint
     return r;
 }
 
+static bool is_text(const struct strtab *t, const char *text)
+{
+    for (uint32_t id = 0; id < strtab_count(t); id++)
+        if (strcmp(strtab_at(t, id), text) == 0)
+            return true;
+    return false;
+}
+
 static void equal_stacks_add_up_and_flags_say_what_is_true(void)
 {
     struct maps maps = read_text(maps_text);
@@ -92,17 +100,20 @@ static void equal_stacks_add_up_and_flags_say_what_is_true(void)
     collect_put(&c, &r, unnamed, r.ticks, r.period_ns);
     r = sample(1, RECORD_TRUNCATED, 1, 0x7f0000002010, 0);
     collect_put(&c, &r, unnamed, r.ticks, r.period_ns);
+    r = sample(2, RECORD_PARTIAL, 1, 0x7f0000002010, 0);
+    collect_put(&c, &r, unnamed, r.ticks, r.period_ns);
     CHECK(collect_model(&c, &maps, &namer, &m) == STATUS_OK);
     CHECK(collect_add_lost(&m, "<lost: ring full>", 3, 3000) == STATUS_OK);
 
-    CHECK_INT(m.n_samples, 3);
+    CHECK_INT(m.n_samples, 4);
     int64_t ticks = 0, ns = 0;
     for (size_t s = 0; s < m.n_samples; s++) {
         ticks += m.values.at[2 * s];
         ns += m.values.at[2 * s + 1];
     }
-    CHECK_INT(ticks, 9);
-    CHECK_INT(ns, 9000);
+    CHECK_INT(ticks, 11);
+    CHECK_INT(ns, 11000);
+    CHECK(is_text(&m.strings, "<truncated>") && is_text(&m.strings, "<partial>"));
     CHECK_INT(m.n_mappings, 2); /* the vdso was not sampled */
     CHECK_STR(strtab_at(&m.strings, m.mapping_build_id.at[0]), "c0ffee");
     CHECK_INT(m.mapping_flags.at[0],

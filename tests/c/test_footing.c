@@ -17,7 +17,7 @@ static void what_was_kept_is_known_from_its_page(void)
 {
     const uint64_t low = UINT64_C(0x7ffe12340000);
     struct saferead found = {low, low + 5 * PAGE}, known;
-    footing_keep(low + 64, &found);
+    footing_keep(low + 64, &found, footing_time());
     known = footing_at(low + 8);
     CHECK(known.low == low && known.high == low + 5 * PAGE);
     known = footing_at(low + PAGE);
@@ -32,7 +32,7 @@ static void what_begins_with_the_next_page_does_so_again(void)
 {
     const uint64_t low = UINT64_C(0x7ffe12340000);
     struct saferead found = {low + PAGE, low + 3 * PAGE};
-    footing_keep(low + PAGE - 8, &found);
+    footing_keep(low + PAGE - 8, &found, footing_time());
     struct saferead known = footing_at(low + PAGE - 16);
     CHECK(known.low == low + PAGE && known.high == low + 3 * PAGE);
     footing_forget();
@@ -43,9 +43,9 @@ static void what_does_not_hold_sp_is_not_kept(void)
 {
     const uint64_t low = UINT64_C(0x7ffe12340000);
     struct saferead above = {low + 2 * PAGE, low + 3 * PAGE}, below = {low - PAGE, low}, wild = {0, UINT64_MAX - 4095};
-    footing_keep(low + 64, &above);
-    footing_keep(low + 64, &below);
-    footing_keep(low + 64, &wild);
+    footing_keep(low + 64, &above, footing_time());
+    footing_keep(low + 64, &below, footing_time());
+    footing_keep(low + 64, &wild, footing_time());
     struct saferead known = footing_at(low + 64);
     CHECK(known.high == 0);
 }
@@ -57,7 +57,7 @@ static void a_guess_asks_again(void)
     uint64_t low = (uint64_t)(uintptr_t)two;
     struct saferead both = {low, low + 2 * PAGE};
     struct record record = {0};
-    footing_keep(low + 64, &both);
+    footing_keep(low + 64, &both, footing_time());
     munmap(two + PAGE, PAGE);
     cwalk((struct regs){.pc = low + 16, .sp = low + 64, .fp = low + PAGE + 64}, &record);
     CHECK_INT(record.depth, 1);
@@ -73,7 +73,7 @@ static void a_refresh_forgets(void)
 {
     const uint64_t low = UINT64_C(0x7ffe12340000);
     struct saferead found = {low, low + 5 * PAGE};
-    footing_keep(low, &found);
+    footing_keep(low, &found, footing_time());
     modules_refresh();
     CHECK(footing_at(low).high == 0);
 }
@@ -86,7 +86,7 @@ static void *keep_and_forget(void *arg)
         uint64_t page = low + (i % 700) * PAGE;
         struct saferead found = {page, page + (1 + i % 700) * PAGE}, known = footing_at(page);
         bad += known.high && (known.low != page || known.high != found.high);
-        footing_keep(page, &found);
+        footing_keep(page, &found, footing_time());
         if (arg && i % 100 == 0)
             footing_forget();
     }

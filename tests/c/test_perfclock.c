@@ -201,6 +201,26 @@ static void late_signals_are_ours_and_others_the_hosts(void)
     wait_for_host(2);
 }
 
+static void send_bare(void)
+{
+    siginfo_t info = {.si_signo = SIGPROF, .si_code = SI_USER};
+    CHECK(syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGPROF, &info) == 0);
+}
+
+/* Without memory the kernel sends a tick bare: the host has no handler most times, and would have ended by it. */
+static void a_signal_that_lost_its_info_is_ours_while_events_are_open(void)
+{
+    int before = host_got;
+    send_bare();
+    wait_for_host(before + 1);
+    tell(OPEN);
+    uint64_t late = counter_read(COUNTER_TICK_LATE);
+    send_bare();
+    CHECK_INT(host_got, before + 1);
+    CHECK_INT(counter_read(COUNTER_TICK_LATE) - late, 1);
+    tell(CLOSE);
+}
+
 static void without_room_there_is_none(void)
 {
     struct rlimit before, none;
@@ -241,6 +261,7 @@ int main(void)
     a_dead_threads_event_does_not_pass_for_alive();
     descriptors_are_not_the_hosts();
     late_signals_are_ours_and_others_the_hosts();
+    a_signal_that_lost_its_info_is_ours_while_events_are_open();
     without_room_there_is_none();
     asked = END;
     wake_engine();

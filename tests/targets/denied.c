@@ -1,5 +1,5 @@
 /* Works for a second of CPU, three parts of four in `three`, under a profile at 1,000 Hz into argv[1], as who is not
- * root. perf_event_open fails with errno argv[2]; with 0 it is left alone. */
+ * root. perf_event_open fails with errno argv[2]; with 0 it is left alone, with -1 it kills. */
 #include <cprof.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,7 @@ static int deny(int error)
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_perf_event_open, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+        BPF_STMT(BPF_RET | BPF_K, error < 0 ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | (unsigned)error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
