@@ -20,7 +20,9 @@ enum lock_rank {
     LOCK_CPU,       /* sampler/cpu: windows, timers, the drain */
     LOCK_MODULES,   /* sampler/modules: while the loader is asked */
     LOCK_PAGES,     /* http/pages: the program's own */
-    LOCK_LEAF,      /* guards a few words, calls nothing */
+    LOCK_VACATED,   /* sampler/vacated, symbol/known: leaves that a fork waits for, one after the other */
+    LOCK_KNOWN,
+    LOCK_LEAF, /* guards a few words, calls nothing */
 };
 
 struct lock {

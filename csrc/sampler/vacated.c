@@ -18,7 +18,7 @@ struct place {
     bool is_back;         /* who left lies there again */
 };
 
-static struct lock lock = LOCK_INIT(LOCK_LEAF);
+static struct lock lock = LOCK_INIT(LOCK_VACATED);
 static struct place places[VACATED_MAX]; /* under the lock; by left_ns, the latest last */
 static size_t n_places;
 
@@ -103,7 +103,7 @@ static void fork_after_child(void)
 void vacated_prepare(void)
 {
     static const struct atfork_hooks fork_hooks = {
-        .rank = LOCK_LEAF,
+        .rank = LOCK_VACATED,
         .before = fork_before,
         .after_parent = fork_after_parent,
         .after_child = fork_after_child,

@@ -28,7 +28,7 @@ struct known {
     size_t slot_count, count;
 };
 
-static struct lock lock = LOCK_INIT(LOCK_LEAF);
+static struct lock lock = LOCK_INIT(LOCK_KNOWN);
 
 /* Below: under the lock. */
 static struct known *first;
@@ -139,7 +139,7 @@ static void fork_after_child(void)
 struct known *known_hold(const struct known_id *id)
 {
     static const struct atfork_hooks fork_hooks = {
-        .rank = LOCK_LEAF,
+        .rank = LOCK_KNOWN,
         .before = fork_before,
         .after_parent = fork_after_parent,
         .after_child = fork_after_child,
