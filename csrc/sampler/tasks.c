@@ -1,5 +1,6 @@
 #include "sampler/tasks.h"
 
+#include "base/ownmem.h"
 #include "base/smallfile.h"
 
 #include <ctype.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 /* What getdents64 writes; glibc does not export the struct without its own renaming. */
@@ -66,8 +66,7 @@ static const char *field(const char *text, const char *name)
 static uint64_t peek(uint64_t address)
 {
     uint64_t value = 0;
-    struct iovec to = {&value, sizeof value}, from = {(void *)(uintptr_t)address, sizeof value};
-    return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == sizeof value ? value : 0;
+    return ownmem_read(address, &value, sizeof value) ? value : 0;
 }
 
 /* Is the thread asleep in a call that has put another signal mask in place for its length? Its status then tells that
@@ -112,14 +111,6 @@ enum tasks_consent tasks_may_signal(uint32_t tid)
     if (waits_under_other_mask(tid, &readable))
         return TASKS_UNKNOWN;
     return readable || running ? TASKS_YES : TASKS_ASLEEP;
-}
-
-bool tasks_is_filtered(void)
-{
-    char text[4096];
-    const char *seccomp =
-        smallfile_read("/proc/thread-self/status", text, sizeof text) ? field(text, "\nSeccomp:\t") : NULL;
-    return !seccomp || strtoul(seccomp, NULL, 10) != 0;
 }
 
 uint64_t tasks_queue_room(void)

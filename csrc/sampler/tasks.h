@@ -22,9 +22,6 @@ enum tasks_consent { TASKS_YES, TASKS_NO, TASKS_UNKNOWN, TASKS_ASLEEP, TASKS_GON
  */
 enum tasks_consent tasks_may_signal(uint32_t tid);
 
-/* Is the calling thread under a filter for system calls, or may be? */
-bool tasks_is_filtered(void);
-
 /* How many more signals may be queued for this user until half of RLIMIT_SIGPENDING is used: each timer of ours takes
  * one, and the host wants some too. */
 uint64_t tasks_queue_room(void);

@@ -1,6 +1,7 @@
 #include "sampler/threads.h"
 
 #include "base/labels.h"
+#include "base/ownmem.h"
 #include "base/smallfile.h"
 #include "base/thread.h"
 #include "sampler/procself.h"
@@ -11,7 +12,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #define FILE_ROOM 512 /* of stat the first two hundred bytes matter; a line of syscall has 150 */
@@ -81,8 +81,7 @@ static int by_tid(const void *a, const void *b)
 static bool read_word(uintptr_t at, uint32_t *tid, uint32_t *set)
 {
     struct label_word word;
-    struct iovec to = {&word, sizeof word}, from = {(void *)at, sizeof word};
-    if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != sizeof word)
+    if (!ownmem_read(at, &word, sizeof word))
         return false;
     uint64_t bits = atomic_load_explicit(&word.bits, memory_order_relaxed);
     *tid = (uint32_t)label_tid_in(bits);

@@ -3,6 +3,7 @@
 #include "base/any/random.h"
 #include "base/any/rawcall.h"
 #include "base/clock.h"
+#include "base/filter.h"
 #include "base/slab.h"
 #include "base/thread.h"
 #include "sampler/perfclock.h"
@@ -86,7 +87,7 @@ static enum timer_state create_timer(struct timers *t, struct timer_slot *slot)
 static bool is_filtered(struct timers *t)
 {
     if (t->filter == FILTER_UNKNOWN)
-        t->filter = tasks_is_filtered() ? FILTER_YES : FILTER_NO;
+        t->filter = filter_here() ? FILTER_YES : FILTER_NO;
     return t->filter == FILTER_YES;
 }
 

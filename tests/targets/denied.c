@@ -1,5 +1,6 @@
 /* Works for a second of CPU, three parts of four in `three`, under a profile at 1,000 Hz into argv[1], as who is not
- * root. perf_event_open fails with errno argv[2]; with 0 it is left alone, with -1 it kills. */
+ * root. perf_event_open, and a debugger's way to read memory, fail with errno argv[2]; with 0 they are left alone, with
+ * -1 they kill. */
 #include <cprof.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,8 @@ static int deny(int error)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_perf_event_open, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_perf_event_open, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, error < 0 ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | (unsigned)error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -53,6 +55,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", cprof_last_error());
         return 1;
     }
+    if (cprof_labels_push("kind", "denied") != 0 || cprof_write("goroutine", out, 0) != 0)
+        return 5;
+    if (ftruncate(out, 0) != 0 || lseek(out, 0, SEEK_SET) != 0)
+        return 6;
     double before = work_thread_seconds();
     while (work_thread_seconds() < before + 1) {
         three();
