@@ -74,7 +74,7 @@ asan: ## The plain-C rooms under AddressSanitizer and UBSan
 
 tsan: ## The plain-C rooms under ThreadSanitizer
 	@.ci/install build test
-	TSAN_OPTIONS=die_after_fork=0 $(MAKE) --no-print-directory ctest BUILD=build/tsan OPT='-O1 -g' CPPFLAGS=-DCPROF_CHECK \
+	TSAN_OPTIONS='die_after_fork=0 suppressions=$(CURDIR)/tests/c/tsan.supp' $(MAKE) --no-print-directory ctest BUILD=build/tsan OPT='-O1 -g' CPPFLAGS=-DCPROF_CHECK \
 	    CFLAGS='-fsanitize=thread -fno-omit-frame-pointer -Wno-error=tsan'
 
 aarch64: ## Compile (not run) every C file for aarch64

@@ -52,6 +52,7 @@ def short() -> Iterator[Path]:
 
 def tell(target: Running, line: str) -> str:
     """What it says after this line of its stdin: where it is served."""
+    target.line("at ")  # of its start
     before = target.stdout().count("\nat ")
     assert target.process.stdin
     target.process.stdin.write(line.encode() + b"\n")
