@@ -19,6 +19,8 @@ from doors import LINKED, Outcome, Plugin, by_every_door
 from harness import ROOT, compile_program, cprof_command, eventually
 from require import require_go
 
+pytestmark = pytest.mark.alone
+
 RECORDED_HZ = 1000
 
 
