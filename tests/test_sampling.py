@@ -123,9 +123,9 @@ KILL = -1
 def test_who_may_not_have_perf_events_gets_timers(
     error: int, build: Build, start: Start, tmp_path: Path
 ) -> None:
-    """Containers forbid them in three ways, and services in a fourth, which ends who asks. The
-    profile is there all the same, and says what it cannot know; without a ban they are for users
-    who are not root too."""
+    """Containers forbid them in three ways, and services in a fourth, which ends who asks: so they
+    are not asked for under any filter. The profile is there all the same, and says what it cannot
+    know; without a ban they are for users who are not root too."""
     out = tmp_path / "cpu.pb.gz"
     target = start(build("denied.c"), str(out), str(error))
     assert target.wait() == 0, target.stderr()

@@ -1,13 +1,10 @@
 #include "sampler/names.h"
 
-#include "base/slab.h"
 #include "base/smallfile.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define PAGES_AT_ONCE ((size_t)4096)
 
 /* Scans between two looks at a name that stays the same: doubled up to this, about 3 s. */
 #define PATIENCE_MAX 64
@@ -77,24 +74,10 @@ static size_t merge(const struct names *names, const struct vec_u32 *tids, struc
     return n;
 }
 
-/* Room for n slots in the table that is not in force; NULL where there is none. */
-static struct name_slot *spare_table(struct names *names, size_t n)
-{
-    int spare = names->at && names->at == names->table[0];
-    size_t bytes = n * sizeof(struct name_slot);
-    if (bytes > names->table_bytes[spare]) {
-        slab_pages_free(names->table[spare], names->table_bytes[spare]);
-        bytes = (bytes * 2 + PAGES_AT_ONCE - 1) & ~(PAGES_AT_ONCE - 1);
-        names->table[spare] = slab_pages(bytes);
-        names->table_bytes[spare] = names->table[spare] ? bytes : 0;
-    }
-    return names->table[spare];
-}
-
 void names_scan(struct names *names, const struct vec_u32 *tids)
 {
     read_again(names);
-    struct name_slot *next = spare_table(names, names->n + tids->n + 1);
+    struct name_slot *next = tables_spare(&names->tables, names->at, (names->n + tids->n + 1) * sizeof *next);
     if (!next)
         return;
     names->n = merge(names, tids, next);

@@ -8,6 +8,7 @@
 #ifndef CPROF_SAMPLER_NAMES_H
 #define CPROF_SAMPLER_NAMES_H
 
+#include "base/tables.h"
 #include "base/vec.h"
 
 #include <stdbool.h>
@@ -28,8 +29,7 @@ struct name_slot {
 struct names {
     struct name_slot *at; /* by rising tid */
     size_t n;
-    struct name_slot *table[2]; /* at is one of them, the next scan fills the other */
-    size_t table_bytes[2];
+    struct tables tables; /* at is one of them, the next scan fills the other */
 };
 
 /* These are the threads now, in rising order. Reads /proc on the engine's thread, for new threads and a few others. */

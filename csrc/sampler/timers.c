@@ -4,7 +4,6 @@
 #include "base/any/rawcall.h"
 #include "base/clock.h"
 #include "base/filter.h"
-#include "base/slab.h"
 #include "base/thread.h"
 #include "sampler/perfclock.h"
 #include "sampler/tasks.h"
@@ -31,8 +30,6 @@
 
 /* Starting and ending a thread block everything for a moment: what is to be told of lasts longer. */
 #define BLOCKED_SCANS 4
-
-#define PAGES_AT_ONCE ((size_t)4096)
 
 /* A thread that has just been woken from a ppoll looks like one that runs, under the mask of the ppoll. */
 #define CALM_LOOKS 4
@@ -236,23 +233,9 @@ static size_t merge_tasks(struct timers *t, const struct vec_u32 *tids, struct t
     return n;
 }
 
-/* Room for n slots in the table that is not in force; NULL where there is none. */
-static struct timer_slot *spare_table(struct timers *t, size_t n)
-{
-    int spare = t->at && t->at == t->table[0];
-    size_t bytes = n * sizeof(struct timer_slot);
-    if (bytes > t->table_bytes[spare]) {
-        slab_pages_free(t->table[spare], t->table_bytes[spare]);
-        bytes = (bytes * 2 + PAGES_AT_ONCE - 1) & ~(PAGES_AT_ONCE - 1);
-        t->table[spare] = slab_pages(bytes);
-        t->table_bytes[spare] = t->table[spare] ? bytes : 0;
-    }
-    return t->table[spare];
-}
-
 void timers_scan(struct timers *t, const struct vec_u32 *tids)
 {
-    struct timer_slot *next = spare_table(t, tids->n + 1);
+    struct timer_slot *next = tables_spare(&t->tables, t->at, (tids->n + 1) * sizeof *next);
     if (!next)
         return;                   /* what is armed stays armed */
     t->queue_room = ROOM_UNKNOWN; /* asked for by the first new thread of this scan */

@@ -12,6 +12,7 @@
 #define CPROF_SAMPLER_TIMERS_H
 
 #include "base/status.h"
+#include "base/tables.h"
 #include "base/vec.h"
 
 #include <stdbool.h>
@@ -42,8 +43,7 @@ struct timer_slot {
 struct timers {
     struct timer_slot *at; /* by rising tid */
     size_t n;
-    struct timer_slot *table[2]; /* at is one of them, the next scan fills the other; pages, not the host's heap */
-    size_t table_bytes[2];
+    struct tables tables; /* at is one of them, the next scan fills the other */
     uint64_t random;
     uint32_t run, period_ns;
     uint32_t blocked, refused; /* threads in these states for more than a moment */

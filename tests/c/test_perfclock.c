@@ -12,8 +12,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -28,13 +32,27 @@ static _Atomic pid_t host_tid;
 static _Atomic int64_t cpu_told_ns; /* what the thread is said to have used */
 static _Atomic bool lives;
 
-enum { OPEN, LOOK, LIVES, CLOSE, END };
+enum { OPEN, LOOK, LIVES, CLOSE, FORBID, END };
 
 static int64_t cpu_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+/* To the calling thread alone, as perf_event_paranoid does to all. Once more allowed, it could not be told. */
+static void forbid_events(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_perf_event_open, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
 static void do_one(int what, uint64_t *random)
@@ -47,6 +65,8 @@ static void do_one(int what, uint64_t *random)
         lives = perfclock_lives(fd, cpu_told_ns);
     if (what == CLOSE)
         perfclock_close(fd);
+    if (what == FORBID)
+        forbid_events();
     kernel_ns = perfclock_kernel_ns();
 }
 
@@ -236,6 +256,15 @@ static void without_room_there_is_none(void)
     tell(CLOSE);
 }
 
+/* Timers do then. */
+static void a_refusal_leaves_nothing_open(void)
+{
+    tell(FORBID);
+    tell(OPEN);
+    CHECK_INT(fd, -1);
+    CHECK_INT(events_open, 0);
+}
+
 int main(void)
 {
     struct sigaction own = {.sa_handler = on_host};
@@ -263,6 +292,7 @@ int main(void)
     late_signals_are_ours_and_others_the_hosts();
     a_signal_that_lost_its_info_is_ours_while_events_are_open();
     without_room_there_is_none();
+    a_refusal_leaves_nothing_open();
     asked = END;
     wake_engine();
     pthread_join(thread, NULL);
