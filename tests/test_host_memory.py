@@ -88,6 +88,13 @@ def test_plugins_are_loaded_while_their_calls_are_redirected(outcome: Outcome) -
     outcome.assert_sampled()
 
 
+@by_every_door("own_list.c", "gone", "cut_off", more=(Plugin("heavy.c"),), doors=(LINKED, RUN))
+def test_what_is_listed_need_not_be_there(outcome: Outcome) -> None:
+    """A library that the host's own dl_iterate_phdr still lists, and one whose file was cut off:
+    reading them was a fault."""
+    outcome.assert_sampled()
+
+
 @by_every_door("closed_table.c", "closed", flags=("-Wl,-z,norelro,-z,now",), doors=(LINKED, RUN))
 def test_a_host_makes_its_own_tables_read_only(outcome: Outcome) -> None:
     """Only what the loader had closed was opened to be written: the engine crashed."""

@@ -23,6 +23,26 @@ def test_a_thousand_children_of_several_threads_end_as_they_should(outcome: Outc
     outcome.assert_sampled()
 
 
+@by_every_door("fork_handlers.c", "lock", "calls")
+def test_a_fork_waits_for_no_lock_of_ours(outcome: Outcome) -> None:
+    """The host's own fork handlers run between ours and the fork. We held our locks meanwhile: a
+    handler that called us hung, and one that waited for a thread that called us."""
+    if outcome.host.case == "lock" or not outcome.linked:
+        outcome.assert_sampled()
+
+
+@by_every_door("own_exec.c", "own")
+def test_a_host_may_have_an_exec_of_its_own(outcome: Outcome) -> None:
+    """Our execvp went on to the host's execvpe, which is made of execvp."""
+    outcome.assert_sampled()
+
+
+@by_every_door("own_exec.c", "handler", doors=(LINKED, RUN, SERVED))
+def test_a_tick_does_not_pend_for_the_next_program(outcome: Outcome) -> None:
+    """The kernel blocks SIGPROF in a handler that blocks all: the tick ended the next image."""
+    assert outcome.ended.out == "lives\n"
+
+
 @by_every_door("forks.c", "vfork", "clone")
 def test_a_child_on_its_parents_memory_changes_nothing(outcome: Outcome) -> None:
     """A vfork child shares our thread-locals: what disarms for an exec disarmed the parent."""

@@ -307,6 +307,11 @@ def test_making_threads_is_as_without_us(outcome: Outcome) -> None:
     outcome.assert_sampled()
 
 
+@by_every_door("labelled.c", "filtered", doors=(LINKED,), crash=False)
+def test_a_thread_may_begin_under_a_filter(outcome: Outcome) -> None:
+    """It asked the kernel for its own number: a filter without that ended the host."""
+
+
 @by_every_door("labelled.c", "thousand", "forked", doors=(LINKED,))
 def test_threads_may_be_made_by_the_thousand_and_while_others_fork(outcome: Outcome) -> None:
     """What a thread has to be told was under a lock that the child of a fork never got back, or

@@ -46,7 +46,7 @@ HOOK_MAY_USE = {
     "pthread_setcancelstate",
     *("slab_pages", "slab_pages_free"),
     # Of hook/got, on a thread of ours:
-    *("definition_of", "dl_iterate_phdr", "mprotect", "sysconf", "syscall"),
+    *("definition_in", "definition_of", "dl_iterate_phdr", "mprotect", "sysconf", "syscall"),
     "atfork_register",
 }
 DOOR_MAY_INCLUDE = {

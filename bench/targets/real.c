@@ -56,25 +56,31 @@ static void query(long times)
     sqlite3_close(db);
 }
 
-#define THREADS 4
+#define THREADS 2
+#define ALONE                                                                                                          \
+    400 /* steps between two turns: a mutex fought over all the time takes twice the CPU in one run or half            \
+         */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static long shared, turns;
 
 static void *take_turns(void *arg)
 {
+    uint64_t state = 1;
     for (long i = 0; i < turns; i++) {
+        for (int k = 0; k < ALONE; k++)
+            draw(&state);
         pthread_mutex_lock(&lock);
-        shared = shared * 31 + i;
+        shared = shared * 31 + (long)state;
         pthread_mutex_unlock(&lock);
     }
     return arg;
 }
 
-static void locks(long millions)
+static void locks(long thousands)
 {
     pthread_t threads[THREADS];
-    turns = millions * 1000000 / THREADS;
+    turns = thousands * 1000 / THREADS;
     for (int i = 0; i < THREADS; i++)
         pthread_create(&threads[i], NULL, take_turns, NULL);
     for (int i = 0; i < THREADS; i++)

@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#define ROOM_PATIENCE_MS 10000
 
 enum status output_check(int fd, struct reason *why)
 {
@@ -30,11 +33,18 @@ enum status output_copy(int fd, struct descriptor *copy, struct reason *why)
                : status_because(why, STATUS_SYSTEM, "cannot duplicate descriptor %d: %s", fd, strerror(errno));
 }
 
+/* What is full may be emptied: the reader of a pipe is as quick as it is. */
+static bool wait_for_room(int fd)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    return poll(&room, 1, ROOM_PATIENCE_MS) > 0;
+}
+
 static enum status write_all(int fd, const char *bytes, size_t n, struct reason *why)
 {
     while (n) {
         ssize_t wrote = write(fd, bytes, n);
-        if (wrote < 0 && errno == EINTR)
+        if (wrote < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_room(fd))))
             continue;
         if (wrote < 0)
             return status_because(why, STATUS_SYSTEM, "cannot write the profile: %s", strerror(errno));

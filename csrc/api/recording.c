@@ -11,16 +11,6 @@ static struct lock recording_lock = LOCK_INIT(LOCK_API);
 static struct capture *capture;
 static struct descriptor output = DESCRIPTOR_NONE;
 
-static void fork_before(void)
-{
-    lock_take(&recording_lock);
-}
-
-static void fork_after_parent(void)
-{
-    lock_drop(&recording_lock);
-}
-
 /* The recording is the parent's; the child may start its own. */
 static void fork_after_child(void)
 {
@@ -31,8 +21,7 @@ static void fork_after_child(void)
 
 static const struct atfork_hooks fork_hooks = {
     .rank = LOCK_API,
-    .before = fork_before,
-    .after_parent = fork_after_parent,
+    .lock = &recording_lock,
     .after_child = fork_after_child,
 };
 

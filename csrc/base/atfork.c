@@ -11,32 +11,32 @@ static const struct atfork_hooks *table[ATFORK_MAX]; /* append-only */
 static _Atomic size_t table_n;
 static bool installed;
 
-/* How many rooms had registered when this thread began to fork: one that registers meanwhile has taken no
- * lock before, so it must drop none after. */
-static _Thread_local size_t forking_n;
-
 /* The process that the rooms' state belongs to; 0 before the first registration. */
 static _Atomic pid_t owner;
 
+/* A lock that is not free by then is held by somebody who waits, perhaps for this fork's end. Where the loader is just
+ * being asked it may be worth the time: the child would find the loader's own lock held by nobody. */
+#define PATIENCE_NS INT64_C(200000000)
+
 static void before_fork(void)
 {
-    forking_n = atomic_load_explicit(&table_n, memory_order_acquire);
+    size_t n = atomic_load_explicit(&table_n, memory_order_acquire);
+    lock_fork_begins();
     for (uint32_t rank = LOCK_ALONE; rank <= LOCK_LEAF; rank++)
-        for (size_t i = 0; i < forking_n; i++)
-            if (table[i]->rank == rank && table[i]->before)
-                table[i]->before();
+        for (size_t i = 0; i < n; i++)
+            if (table[i]->rank == rank && table[i]->lock && lock_take_within(table[i]->lock, PATIENCE_NS))
+                lock_drop(table[i]->lock);
 }
 
 static void after_fork_parent(void)
 {
-    for (uint32_t rank = LOCK_LEAF; rank >= LOCK_ALONE; rank--)
-        for (size_t i = 0; i < forking_n; i++)
-            if (table[i]->rank == rank && table[i]->after_parent)
-                table[i]->after_parent();
+    lock_fork_ended();
 }
 
-static void reset_rooms(size_t n)
+static void reset_rooms(void)
 {
+    size_t n = atomic_load_explicit(&table_n, memory_order_acquire);
+    lock_fork_child();
     lock_reset_after_fork(&table_lock);
     for (uint32_t rank = LOCK_LEAF; rank >= LOCK_ALONE; rank--)
         for (size_t i = 0; i < n; i++)
@@ -44,17 +44,11 @@ static void reset_rooms(size_t n)
                 table[i]->after_child();
 }
 
-static void after_fork_child(void)
-{
-    atomic_store(&owner, getpid());
-    reset_rooms(forking_n);
-}
-
 void atfork_settle(void)
 {
     pid_t was = atomic_load(&owner), self = getpid();
     if (was && was != self && atomic_compare_exchange_strong(&owner, &was, self))
-        reset_rooms(atomic_load_explicit(&table_n, memory_order_acquire));
+        reset_rooms();
 }
 
 void atfork_register(const struct atfork_hooks *hooks)
@@ -71,7 +65,7 @@ void atfork_register(const struct atfork_hooks *hooks)
     pid_t none = 0;
     atomic_compare_exchange_strong(&owner, &none, getpid());
     if (!installed)
-        installed = pthread_atfork(before_fork, after_fork_parent, after_fork_child) == 0;
+        installed = pthread_atfork(before_fork, after_fork_parent, atfork_settle) == 0;
 done:
     lock_drop(&table_lock);
 }

@@ -1,5 +1,7 @@
 #include "base/definition.h"
 
+#include "base/any/readable.h"
+
 #include <elf.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +25,7 @@ static const void *address_in(const struct link_map *map, ElfW(Addr) value)
 static struct table read_table(const struct link_map *map)
 {
     struct table t = {0};
-    for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
+    for (const ElfW(Dyn) *d = map->l_ld; readable(d, sizeof *d) && d->d_tag != DT_NULL; d++) {
         const void *at = address_in(map, d->d_un.d_ptr);
         switch (d->d_tag) {
         case DT_SYMTAB: t.symbols = at; break;
@@ -46,6 +48,9 @@ static uint32_t hash_name(const char *name)
 static bool is_wanted(const struct table *t, uint32_t i, const char *name)
 {
     const ElfW(Sym) *s = &t->symbols[i];
+    if (!readable(s, sizeof *s) || !readable_text(t->strings + s->st_name) ||
+        (t->versions && !readable(&t->versions[i], sizeof *t->versions)))
+        return false;
     unsigned type = ELF64_ST_TYPE(s->st_info), binding = ELF64_ST_BIND(s->st_info);
     return s->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_OBJECT) &&
            (binding == STB_GLOBAL || binding == STB_WEAK) && !(t->versions && (t->versions[i] & HIDDEN_VERSION)) &&
@@ -56,14 +61,16 @@ static bool is_wanted(const struct table *t, uint32_t i, const char *name)
  * bit ends a chain. */
 static const ElfW(Sym) * find(const struct table *t, const char *name, uint32_t hash)
 {
-    if (!t->gnu_hash || !t->symbols || !t->strings)
+    if (!t->gnu_hash || !t->symbols || !t->strings || !readable(t->gnu_hash, 4 * sizeof *t->gnu_hash))
         return NULL;
     uint32_t n_buckets = t->gnu_hash[0], first = t->gnu_hash[1], n_filter = t->gnu_hash[2];
     const uint32_t *buckets = t->gnu_hash + 4 + n_filter * (sizeof(ElfW(Addr)) / 4), *hashes = buckets + n_buckets;
-    uint32_t i = n_buckets ? buckets[hash % n_buckets] : 0;
-    if (i < first)
+    const uint32_t *bucket = n_buckets ? &buckets[hash % n_buckets] : NULL;
+    if (!bucket || !readable(bucket, sizeof *bucket) || *bucket < first)
         return NULL;
-    for (;; i++) {
+    for (uint32_t i = *bucket;; i++) {
+        if (!readable(&hashes[i - first], sizeof *hashes))
+            return NULL;
         uint32_t h = hashes[i - first];
         if ((h | 1) == (hash | 1) && is_wanted(t, i, name))
             return &t->symbols[i];
@@ -85,6 +92,14 @@ static const ElfW(Sym) * find_from(const struct link_map **map, const char *name
     return NULL;
 }
 
+static void *address_of(const struct link_map *map, const ElfW(Sym) * s)
+{
+    ElfW(Addr) at = map->l_addr + s->st_value;
+    if (ELF64_ST_TYPE(s->st_info) == STT_GNU_IFUNC)
+        at = ((ElfW(Addr)(*)(void))at)();
+    return (void *)at;
+}
+
 void *definition_of(const char *name, const ElfW(Dyn) * behind)
 {
     const struct link_map *map = _r_debug.r_map;
@@ -93,12 +108,23 @@ void *definition_of(const char *name, const ElfW(Dyn) * behind)
     if (behind && map)
         map = map->l_next;
     const ElfW(Sym) *s = find_from(&map, name);
-    if (!s)
-        return NULL;
-    ElfW(Addr) at = map->l_addr + s->st_value;
-    if (ELF64_ST_TYPE(s->st_info) == STT_GNU_IFUNC)
-        at = ((ElfW(Addr)(*)(void))at)();
-    return (void *)at;
+    return s ? address_of(map, s) : NULL;
+}
+
+static const struct link_map *module_called(const char *library)
+{
+    const struct link_map *map = _r_debug.r_map;
+    while (map && !strstr(map->l_name, library))
+        map = map->l_next;
+    return map;
+}
+
+void *definition_in(const char *library, const char *name)
+{
+    const struct link_map *map = module_called(library);
+    struct table t = map ? read_table(map) : (struct table){0};
+    const ElfW(Sym) *s = find(&t, name, hash_name(name));
+    return s ? address_of(map, s) : NULL;
 }
 
 static bool is_one_of(const struct link_map *map, const char *const owners[])
@@ -112,12 +138,13 @@ static bool is_one_of(const struct link_map *map, const char *const owners[])
 /* What a module wants from others comes before what it has, which is all that the hash table holds. */
 const char *definition_taken(const char *library, bool (*cares)(const char *name), const char *const owners[])
 {
-    const struct link_map *map = _r_debug.r_map;
-    while (map && !strstr(map->l_name, library))
-        map = map->l_next;
+    const struct link_map *map = module_called(library);
     struct table t = map ? read_table(map) : (struct table){0};
-    uint32_t end = t.gnu_hash && t.symbols && t.strings ? t.gnu_hash[1] : 0;
+    bool sound = t.gnu_hash && t.symbols && t.strings && readable(t.gnu_hash, 4 * sizeof *t.gnu_hash);
+    uint32_t end = sound ? t.gnu_hash[1] : 0;
     for (uint32_t i = 1; i < end; i++) {
+        if (!readable(&t.symbols[i], sizeof *t.symbols) || !readable_text(t.strings + t.symbols[i].st_name))
+            break;
         const char *name = t.strings + t.symbols[i].st_name;
         const struct link_map *from = _r_debug.r_map;
         if (cares(name) && find_from(&from, name) && !is_one_of(from, owners))

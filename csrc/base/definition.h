@@ -13,6 +13,9 @@
  * nobody defines it. */
 void *definition_of(const char *name, const ElfW(Dyn) * behind);
 
+/* The one of the first loaded module called `library`, a part of its path. */
+void *definition_in(const char *library, const char *name);
+
 /* Of the names that the loaded module called `library` (a part of its path) wants from others, and cares() is true of:
  * the first whose definition is in no module of `owners`. NULL where all are. Where modules may be unloaded meanwhile
  * the caller holds the loader's lock: in a constructor. */

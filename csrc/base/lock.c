@@ -30,9 +30,62 @@ void lock_wake_word(_Atomic uint32_t *word)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
+/* --- around fork ------------------------------------------------------------------------------------------------- */
+
+/* How long a fork is waited for, at most: then for none of those under way any more. */
+#define FORK_PATIENCE_NS INT64_C(20000000)
+
+static _Atomic uint32_t forks;    /* under way; waited on */
+static _Atomic bool forks_linger; /* nobody waits for them */
+static _Thread_local bool forking;
+
+void lock_fork_begins(void)
+{
+    forking = true;
+    atomic_fetch_add(&forks, 1);
+}
+
+void lock_fork_ended(void)
+{
+    forking = false;
+    if (atomic_fetch_sub(&forks, 1) == 1)
+        atomic_store(&forks_linger, false);
+    lock_wake_word(&forks);
+}
+
+void lock_fork_child(void)
+{
+    forking = false;
+    atomic_store(&forks, 0);
+    atomic_store(&forks_linger, false);
+}
+
+bool lock_is_forking(void)
+{
+    return atomic_load(&forks) != 0;
+}
+
+static void let_fork(void)
+{
+    uint32_t seen = atomic_load_explicit(&forks, memory_order_relaxed);
+    if (!seen || forking)
+        return;
+    int64_t end = clock_mono_ns() + FORK_PATIENCE_NS;
+    while ((seen = atomic_load(&forks)) && !atomic_load(&forks_linger)) {
+        int64_t left = end - clock_mono_ns();
+        if (left <= 0)
+            atomic_store(&forks_linger, true);
+        else
+            lock_wait_word(&forks, seen, left);
+    }
+}
+
+/* --- taking ------------------------------------------------------------------------------------------------------- */
+
 void lock_take(struct lock *l)
 {
     CHECK_TAKE(l);
+    let_fork();
     uint32_t seen = 0;
     if (atomic_compare_exchange_strong_explicit(&l->word, &seen, 1, memory_order_acquire, memory_order_relaxed))
         return;
@@ -45,6 +98,7 @@ bool lock_take_within(struct lock *l, int64_t ns)
 {
     int64_t end = clock_mono_ns() + ns;
     uint32_t seen = 0;
+    let_fork();
     if (!atomic_compare_exchange_strong_explicit(&l->word, &seen, 1, memory_order_acquire, memory_order_relaxed)) {
         while (atomic_exchange_explicit(&l->word, 2, memory_order_acquire) != 0) {
             int64_t left = end - clock_mono_ns();

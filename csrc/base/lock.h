@@ -44,6 +44,19 @@ bool lock_take_within(struct lock *l, int64_t ns);
 /* In a fork's child, where the holder no longer exists. */
 void lock_reset_after_fork(struct lock *l);
 
+/*
+ * Around fork(). A lock of ours that is held meanwhile stays held in the child for ever; but to hold them ourselves
+ * would be worse: the host's own fork handlers run in between, and wait for threads that wait for us. So whoever wants
+ * a lock while another thread forks waits for a moment first: then mostly none is held at the fork. Where one is, the
+ * room that it guards begins anew in the child.
+ */
+void lock_fork_begins(void);
+void lock_fork_ended(void);
+void lock_fork_child(void);
+
+/* Does some thread fork now? */
+bool lock_is_forking(void);
+
 /* Waits until *word differs from seen, at most timeout_ns (negative = for ever). May return early. */
 void lock_wait_word(_Atomic uint32_t *word, uint32_t seen, int64_t timeout_ns);
 void lock_wake_word(_Atomic uint32_t *word);

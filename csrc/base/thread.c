@@ -4,6 +4,7 @@
 #include "base/atfork.h"
 #include "base/clock.h"
 #include "base/definition.h"
+#include "base/filter.h"
 #include "base/labels.h"
 #include "base/lock.h"
 
@@ -113,6 +114,21 @@ static void end(void *start)
     count_again();
 }
 
+/* Whoever asked for it may be a real-time thread on a core of its own, where looking names up has no business. Where
+ * the process may run its first thread says. */
+static void take_ordinary_place(void)
+{
+    const struct sched_param ordinary = {0};
+    cpu_set_t first, now;
+    if (filter_here())
+        return;
+    if (sched_getscheduler(0) != SCHED_OTHER)
+        sched_setscheduler(0, SCHED_OTHER, &ordinary);
+    if (sched_getaffinity(getpid(), sizeof first, &first) == 0 && sched_getaffinity(0, sizeof now, &now) == 0 &&
+        !CPU_EQUAL(&first, &now))
+        sched_setaffinity(0, sizeof first, &first);
+}
+
 /* What runs may be the program's, and end its thread by pthread_exit, as an interpreter does that is shutting down. */
 static void *trampoline(void *start)
 {
@@ -121,6 +137,7 @@ static void *trampoline(void *start)
     pthread_setname_np(pthread_self(), s->name);
     labels_clear(); /* those of whoever asked for it */
     enter(gettid());
+    take_ordinary_place();
     s->run(s->arg);
     pthread_cleanup_pop(1);
     return NULL;

@@ -125,26 +125,41 @@ static uint64_t hex(const char **at)
     }
 }
 
+/* The beginning of a file, until one of its mappings turns out to run: what is only data is not looked at, let alone a
+ * device. */
+struct head {
+    uint64_t start, n; /* n 0: none, or it is written */
+    char path[MAX_LINE];
+};
+
 /* "start-end perms offset dev inode path", without sscanf, which is not for signal handlers. */
-static void put_memory_of(struct out *o, const char *line)
+static void put_memory_of(struct out *o, const char *line, struct head *head)
 {
     uint64_t start = hex(&line);
     if (*line++ != '-')
         return;
     uint64_t end = hex(&line);
+    bool runs = strncmp(line + strcspn(line, "x"), "xp ", 3) == 0 || strncmp(line + strcspn(line, "x"), "xs ", 3) == 0;
     line += strcspn(line + (*line == ' '), " ") + 1; /* permissions */
     line += *line == ' ';
     uint64_t offset = hex(&line);
     const char *path = line + strcspn(line, "/[");
     if (strncmp(path, "[vdso]", 6) == 0 && end - start <= MAX_VDSO_BYTES)
         put_memory(o, start, end - start);
-    else if (*path == '/' && offset == 0)
-        put_memory(o, start, end - start < HEAD_BYTES ? end - start : HEAD_BYTES);
+    if (*path == '/' && offset == 0) {
+        *head = (struct head){.start = start, .n = end - start < HEAD_BYTES ? end - start : HEAD_BYTES};
+        memcpy(head->path, path, strlen(path) + 1);
+    }
+    if (runs && head->n && strcmp(path, head->path) == 0) {
+        put_memory(o, head->start, head->n);
+        head->n = 0;
+    }
 }
 
 static void put_heads(struct out *o)
 {
     char line[MAX_LINE], chunk[1024];
+    struct head head = {0};
     size_t n = 0;
     int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     for (ssize_t got; fd >= 0 && (got = read(fd, chunk, sizeof chunk)) > 0;) {
@@ -156,7 +171,7 @@ static void put_heads(struct out *o)
             }
             line[n] = '\0';
             n = 0;
-            put_memory_of(o, line);
+            put_memory_of(o, line, &head);
         }
     }
     close(fd);

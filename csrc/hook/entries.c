@@ -10,8 +10,6 @@
 /* Many arguments of execl are rare; what libc itself would put on the stack is put there too. */
 #define ARGUMENTS_MAX 65536
 
-extern char **environ;
-
 ENTRY_VISIBLE int ENTRY(execve)(const char *path, char *const argv[], char *const envp[])
 {
     return entries_now()->execve(path, argv, envp);
@@ -19,7 +17,7 @@ ENTRY_VISIBLE int ENTRY(execve)(const char *path, char *const argv[], char *cons
 
 ENTRY_VISIBLE int ENTRY(execv)(const char *path, char *const argv[])
 {
-    return entries_now()->execve(path, argv, environ);
+    return entries_now()->execv(path, argv);
 }
 
 ENTRY_VISIBLE int ENTRY(execvpe)(const char *file, char *const argv[], char *const envp[])
@@ -29,7 +27,7 @@ ENTRY_VISIBLE int ENTRY(execvpe)(const char *file, char *const argv[], char *con
 
 ENTRY_VISIBLE int ENTRY(execvp)(const char *file, char *const argv[])
 {
-    return entries_now()->execvpe(file, argv, environ);
+    return entries_now()->execvp(file, argv);
 }
 
 ENTRY_VISIBLE int ENTRY(fexecve)(int fd, char *const argv[], char *const envp[])
@@ -81,7 +79,7 @@ ENTRY_VISIBLE int ENTRY(execl)(const char *path, const char *first, ...)
     va_start(list, first);
     copy_arguments(argv, n, first, &list);
     va_end(list);
-    return entries_now()->execve(path, argv, environ);
+    return entries_now()->execv(path, argv);
 }
 
 ENTRY_VISIBLE int ENTRY(execlp)(const char *file, const char *first, ...)
@@ -93,7 +91,7 @@ ENTRY_VISIBLE int ENTRY(execlp)(const char *file, const char *first, ...)
     va_start(list, first);
     copy_arguments(argv, n, first, &list);
     va_end(list);
-    return entries_now()->execvpe(file, argv, environ);
+    return entries_now()->execvp(file, argv);
 }
 
 ENTRY_VISIBLE int ENTRY(execle)(const char *path, const char *first, ...)

@@ -73,7 +73,7 @@ static int replace(const struct exec_call *call, char *const envp[], bool likely
     bool here = hooks_are_for_here();
     int saved = errno;
     bool told = here && likely && hooks_tell_ending();
-    bool changed = signals_before_exec();
+    bool held = here && signals_hold_ticks(), changed = signals_before_exec();
     errno = saved;
     bool profiled = here ? profile_next_image : profile_children;
     int result = profiled ? run_profiled(call, envp, found, here ? ENVIRONMENT_AGAIN : ENVIRONMENT_CHILD)
@@ -81,6 +81,8 @@ static int replace(const struct exec_call *call, char *const envp[], bool likely
     saved = errno;
     if (changed)
         signals_after_failed_exec();
+    if (held)
+        hooks_tell_unblocked();
     if (told)
         hooks_tell_not_ended();
     errno = saved;
@@ -118,11 +120,28 @@ static int run_path(const struct exec_call *call, char *const envp[])
     return hook_next->execve(call->path, call->argv, envp);
 }
 
+/* With an environment of ours it cannot be what it was. */
+static int run_path_here(const struct exec_call *call, char *const envp[])
+{
+    return envp == environ ? hook_next->execv(call->path, call->argv) : run_path(call, envp);
+}
+
+static int replace_by_path(const struct exec_call *call, char *const envp[])
+{
+    bool there = is_program(call->path);
+    return replace(call, envp, there, there ? call->path : NULL);
+}
+
 int exec_path(const char *path, char *const argv[], char *const envp[])
 {
     struct exec_call call = {.run = run_path, .path = path, .argv = argv};
-    bool there = is_program(path);
-    return replace(&call, envp, there, there ? path : NULL);
+    return replace_by_path(&call, envp);
+}
+
+int exec_path_here(const char *path, char *const argv[])
+{
+    struct exec_call call = {.run = run_path_here, .path = path, .argv = argv};
+    return replace_by_path(&call, environ);
 }
 
 static int run_file(const struct exec_call *call, char *const envp[])
@@ -130,12 +149,28 @@ static int run_file(const struct exec_call *call, char *const envp[])
     return hook_next->execvpe(call->path, call->argv, envp);
 }
 
+static int run_file_here(const struct exec_call *call, char *const envp[])
+{
+    return envp == environ ? hook_next->execvp(call->path, call->argv) : run_file(call, envp);
+}
+
+static int replace_by_file(const struct exec_call *call, char *const envp[])
+{
+    char full[PATH_MAX];
+    const char *found = find_in_path(call->path, full);
+    return replace(call, envp, found != NULL, found);
+}
+
 int exec_file(const char *file, char *const argv[], char *const envp[])
 {
     struct exec_call call = {.run = run_file, .path = file, .argv = argv};
-    char full[PATH_MAX];
-    const char *found = find_in_path(file, full);
-    return replace(&call, envp, found != NULL, found);
+    return replace_by_file(&call, envp);
+}
+
+int exec_file_here(const char *file, char *const argv[])
+{
+    struct exec_call call = {.run = run_file_here, .path = file, .argv = argv};
+    return replace_by_file(&call, environ);
 }
 
 static int run_descriptor(const struct exec_call *call, char *const envp[])

@@ -9,7 +9,9 @@
 #include <stdbool.h>
 
 int exec_path(const char *path, char *const argv[], char *const envp[]);
+int exec_path_here(const char *path, char *const argv[]); /* with the environment as it is */
 int exec_file(const char *file, char *const argv[], char *const envp[]);
+int exec_file_here(const char *file, char *const argv[]);
 int exec_descriptor(int fd, char *const argv[], char *const envp[]);
 int exec_at(int dir, const char *path, char *const argv[], char *const envp[], int flags);
 int exec_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,

@@ -1,5 +1,6 @@
 #include "hook/got.h"
 
+#include "base/any/readable.h"
 #include "base/atfork.h"
 #include "base/definition.h"
 #include "hook/entries.h"
@@ -27,8 +28,8 @@
 
 #define PAGE_SIZE ((uintptr_t)sysconf(_SC_PAGESIZE))
 
-/* What a program calls, ours in its place, and where in hook_functions the call goes on to (-1: to one of another
- * name). */
+/* What a program calls, ours in its place, and where in hook_functions the call goes on to; -1: to one of another name,
+ * of which libc itself makes it. Where it is somebody else's it is left alone. */
 struct redirection {
     const char *name;
     void (*ours)(void);
@@ -51,7 +52,7 @@ static struct redirection redirections[] = {
     GOES_ON(sigaction),    GOES_ON(signal),           GOES_ON(sysv_signal),   GOES_ON(sigset),
     GOES_ON(sigignore),    GOES_ON(siginterrupt),     GOES_ON(prctl),         GOES_ON(syscall),
     GOES_ON(sigprocmask),  GOES_ON(pthread_sigmask),  GOES_ON(unshare),       GOES_ON(setns),
-    SAME_AS_OTHER(execv),  SAME_AS_OTHER(execvp),     SAME_AS_OTHER(execl),   SAME_AS_OTHER(execlp),
+    GOES_ON(execv),        GOES_ON(execvp),           SAME_AS_OTHER(execl),   SAME_AS_OTHER(execlp),
     SAME_AS_OTHER(execle), SAME_AS_OTHER(bsd_signal), SAME_AS_OTHER(ssignal), SAME_AS_OTHER(__sysv_signal),
 };
 
@@ -109,7 +110,7 @@ struct module {
 /* The loader has made addresses of what the linker wrote, except in the vdso, which has no relocations. */
 static bool read_dynamic(const ElfW(Dyn) * d, struct module *m)
 {
-    for (; d->d_tag != DT_NULL; d++) {
+    for (; readable(d, sizeof *d) && d->d_tag != DT_NULL; d++) {
         uintptr_t at = d->d_un.d_ptr < m->low ? m->base + d->d_un.d_ptr : d->d_un.d_ptr;
         switch (d->d_tag) {
         case DT_SYMTAB: m->symbols = (const void *)at; break;
@@ -130,6 +131,8 @@ static bool read_module(const struct dl_phdr_info *info, struct module *m)
 {
     const ElfW(Dyn) *dynamic = NULL;
     *m = (struct module){.base = info->dlpi_addr, .low = UINTPTR_MAX};
+    if (!readable(info->dlpi_phdr, info->dlpi_phnum * sizeof *info->dlpi_phdr))
+        return false;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
         uintptr_t start = info->dlpi_addr + p->p_vaddr;
@@ -213,10 +216,18 @@ static void restore(const struct module *m, uintptr_t at, const struct redirecti
         put(m, at, (uintptr_t)r->theirs);
 }
 
+static bool wanted_symbol(const struct module *m, const ElfW(Sym) * symbol)
+{
+    return readable(symbol, sizeof *symbol) && symbol->st_shndx == SHN_UNDEF &&
+           readable_text(m->strings + symbol->st_name);
+}
+
 static void go_through(const struct module *m, bool on)
 {
     for (int t = 0; t < 2; t++) {
-        for (size_t i = 0; m->tables[t] && i < m->counts[t]; i++) {
+        if (!m->tables[t] || !readable(m->tables[t], m->counts[t] * sizeof *m->tables[t]))
+            continue;
+        for (size_t i = 0; i < m->counts[t]; i++) {
             const ElfW(Rela) *rel = &m->tables[t][i];
             unsigned long type = ELF64_R_TYPE(rel->r_info);
             if ((type != RELOCATION_SLOT && type != RELOCATION_TABLE && type != RELOCATION_STORED) ||
@@ -224,7 +235,7 @@ static void go_through(const struct module *m, bool on)
                 continue;
             const ElfW(Sym) *symbol = &m->symbols[ELF64_R_SYM(rel->r_info)];
             uintptr_t at = m->base + rel->r_offset;
-            const struct redirection *r = symbol->st_shndx == SHN_UNDEF ? find(m->strings + symbol->st_name) : NULL;
+            const struct redirection *r = wanted_symbol(m, symbol) ? find(m->strings + symbol->st_name) : NULL;
             if (!r || at % sizeof(uintptr_t) || at < m->low || at >= m->high)
                 continue;
             if (on)
@@ -270,6 +281,8 @@ static void find_theirs(void)
     for (size_t i = 0; i < N_REDIRECTIONS; i++) {
         struct redirection *r = &redirections[i];
         r->theirs = definition_of(r->name, NULL);
+        if (r->next < 0 && r->theirs != definition_in("/libc.so.", r->name))
+            r->theirs = NULL;
         if (r->next >= 0)
             memcpy((char *)&next + r->next, &r->theirs, sizeof r->theirs);
     }

@@ -117,6 +117,8 @@ static int become_daemon(int stay, int keep)
 
 const struct hook_functions hook_functions = {
     .execve = exec_path,
+    .execv = exec_path_here,
+    .execvp = exec_file_here,
     .execvpe = exec_file,
     .fexecve = exec_descriptor,
     .execveat = exec_at,

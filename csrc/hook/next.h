@@ -1,5 +1,6 @@
 /*
- * The functions of the host's that are intercepted, and whom each call goes on to. Doors fill `next`: the preload stub
+ * The functions of the host's that are intercepted, and whom each call goes on to: always the next one of its own name,
+ * since a host's own execvpe may be made of execvp. Doors fill `next`: the preload stub
  * with the definitions behind its own, GOT patching with those that the patched callers had.
  */
 #ifndef CPROF_HOOK_NEXT_H
@@ -10,10 +11,12 @@
 
 typedef void (*hook_handler)(int);
 
-/* HOOK(result, name, arguments): one line per function; those that only differ in how arguments are passed (execl,
- * execvp, bsd_signal) are a door's business. */
+/* HOOK(result, name, arguments): one line per function; those that libc makes of another, and of which nobody else has
+ * one (execl, bsd_signal), are a door's business. */
 #define HOOK_FUNCTIONS(HOOK)                                                                                           \
     HOOK(int, execve, (const char *path, char *const argv[], char *const envp[]))                                      \
+    HOOK(int, execv, (const char *path, char *const argv[]))                                                           \
+    HOOK(int, execvp, (const char *file, char *const argv[]))                                                          \
     HOOK(int, execvpe, (const char *file, char *const argv[], char *const envp[]))                                     \
     HOOK(int, fexecve, (int fd, char *const argv[], char *const envp[]))                                               \
     HOOK(int, execveat, (int dir, const char *path, char *const argv[], char *const envp[], int flags))                \

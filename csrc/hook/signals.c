@@ -1,5 +1,6 @@
 #include "hook/signals.h"
 
+#include "base/any/mask.h"
 #include "base/any/rawcall.h"
 #include "hook/hooks.h"
 #include "sig/claim.h"
@@ -256,6 +257,17 @@ int signals_interrupt(int sig, int interrupts)
         action.sa_flags |= SA_RESTART;
     }
     return signals_action(sig, &action, NULL);
+}
+
+/* A thread of which SIGPROF is blocked by the kernel (a handler's mask) is still being sampled. */
+bool signals_hold_ticks(void)
+{
+    if (!tick_installed() || !(mask_now() & MASK_OF(SIGPROF)))
+        return false;
+    if (tick_is_on())
+        hooks_tell_blocking();
+    tick_drop_pending();
+    return true;
 }
 
 bool signals_before_exec(void)

@@ -24,6 +24,10 @@ void signals_catch_fatal(void);
 /* exec keeps what is ignored: where the host ignores SIGPROF the next program must find it so. True where that changed
  * something, to be undone when exec fails. */
 bool signals_before_exec(void);
+
+/* Before that: no tick may pend for the calling thread when it becomes another program, which would find it and end.
+ * True where it is not sampled any more, which hooks_tell_unblocked undoes. */
+bool signals_hold_ticks(void);
 void signals_after_failed_exec(void);
 
 #endif

@@ -20,23 +20,13 @@ struct page {
 static struct lock pages_lock = LOCK_INIT(LOCK_PAGES);
 static struct page *pages; /* guarded by pages_lock */
 
-static void before_fork(void)
-{
-    lock_take(&pages_lock);
-}
-
-static void after_fork_parent(void)
-{
-    lock_drop(&pages_lock);
-}
-
 static void after_fork_child(void)
 {
     lock_reset_after_fork(&pages_lock);
 }
 
 static const struct atfork_hooks fork_hooks = {
-    .rank = LOCK_PAGES, .before = before_fork, .after_parent = after_fork_parent, .after_child = after_fork_child};
+    .rank = LOCK_PAGES, .lock = &pages_lock, .after_child = after_fork_child};
 
 static void drop(struct page *p)
 {

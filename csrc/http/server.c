@@ -42,16 +42,6 @@ static void forget_sides(void)
     memset(sides, 0, sizeof sides);
 }
 
-static void before_fork(void)
-{
-    lock_take(&server_lock);
-}
-
-static void after_fork_parent(void)
-{
-    lock_drop(&server_lock);
-}
-
 static void after_fork_child(void)
 {
     lock_reset_after_fork(&server_lock);
@@ -61,7 +51,7 @@ static void after_fork_child(void)
 }
 
 static const struct atfork_hooks fork_hooks = {
-    .rank = LOCK_SERVER, .before = before_fork, .after_parent = after_fork_parent, .after_child = after_fork_child};
+    .rank = LOCK_SERVER, .lock = &server_lock, .after_child = after_fork_child};
 
 /* A child of _Fork() may have copied the lock while somebody held it. */
 static void enter(void)

@@ -287,16 +287,6 @@ static void wake_engine(void)
     lock_wake_word(&wake_word);
 }
 
-static void fork_before(void)
-{
-    lock_take(&cpu_lock);
-}
-
-static void fork_after_parent(void)
-{
-    lock_drop(&cpu_lock);
-}
-
 /* Timers and threads stay behind in the parent. Windows that were open there belong to the parent's profile; their
  * memory here is given up. */
 static void fork_after_child(void)
@@ -314,8 +304,7 @@ static void fork_after_child(void)
 
 static const struct atfork_hooks fork_hooks = {
     .rank = LOCK_CPU,
-    .before = fork_before,
-    .after_parent = fork_after_parent,
+    .lock = &cpu_lock,
     .after_child = fork_after_child,
 };
 

@@ -73,16 +73,6 @@ static void end(void)
 
 /* --- fork --------------------------------------------------------------------------------------------------------- */
 
-static void before_fork(void)
-{
-    lock_take(&custom_lock);
-}
-
-static void after_fork_parent(void)
-{
-    lock_drop(&custom_lock);
-}
-
 static void after_fork_child(void)
 {
     lock_reset_after_fork(&custom_lock);
@@ -97,8 +87,7 @@ static void after_fork_child(void)
 
 static const struct atfork_hooks fork_hooks = {
     .rank = LOCK_LEAF,
-    .before = before_fork,
-    .after_parent = after_fork_parent,
+    .lock = &custom_lock,
     .after_child = after_fork_child,
 };
 

@@ -1,5 +1,6 @@
 #include "sampler/modules.h"
 
+#include "base/any/readable.h"
 #include "base/atfork.h"
 #include "base/clock.h"
 #include "base/lock.h"
@@ -23,9 +24,6 @@
 #define MAX_EHFRAME_BYTES ((size_t)256 << 20) /* Chromium's is 20 MiB */
 #define MAX_RETIRED       64                  /* replaced maps that wait for a quiet moment */
 #define PASSES_MAX        8
-
-/* A fork from inside a host's own dl_iterate_phdr callback holds what we wait for: it must not wait for us for ever. */
-#define FORK_PATIENCE_NS INT64_C(200000000)
 
 /* After a walk asked in vain: what it met is a JIT's, and so will be what the next one meets. */
 #define ASK_AGAIN_NS INT64_C(1000000000)
@@ -60,10 +58,10 @@ static bool refreshing;             /* a fork may see it set: then loaded may be
  * lock below which the loader's may be wanted. */
 static struct lock refresh_lock = LOCK_INIT(LOCK_CPU);
 
-/* Held while the loader is asked. A fork waits for it: the child would find the loader's own lock held by a thread that
- * it does not have. Nobody who holds it waits for anything but the loader. */
+/* Held while the loader is asked. A fork waits for it, and while one is under way the loader is not asked: the child
+ * would find the loader's own lock held by a thread that it does not have. Nobody who holds it waits for anything but
+ * the loader; a fork from inside a host's own dl_iterate_phdr callback holds what we wait for, and waits in vain. */
 static struct lock loader_lock = LOCK_INIT(LOCK_MODULES);
-static bool fork_holds_lock;
 static _Atomic bool asking;
 
 /* What a publication replaced. Freed once nobody walks who may still look at it. */
@@ -99,12 +97,45 @@ static uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n)
     return h;
 }
 
+/* How many bytes are whole entries, up to the zero word that ends them. */
+static size_t measure(uint64_t at, uint64_t end)
+{
+    uint64_t walk = at, readable_to = at;
+    while (end - walk >= 4) {
+        uint32_t length;
+        for (; readable_to < walk + sizeof length; readable_to = (readable_to & ~(READABLE_PAGE - 1)) + READABLE_PAGE)
+            if (!readable_page(readable_to))
+                return walk - at;
+        memcpy(&length, (const void *)(uintptr_t)walk, sizeof length);
+        if (length == 0 || length > end - walk - 4)
+            break;
+        walk += 4 + (uint64_t)length;
+    }
+    return walk - at;
+}
+
+static bool is_same_but_for_size(const struct module *a, const struct module *b)
+{
+    return a->low == b->low && a->high == b->high && a->ehframe_address == b->ehframe_address &&
+           a->fingerprint == b->fingerprint;
+}
+
+/* 0: none such is known. */
+static size_t known_size(const struct module *m)
+{
+    for (size_t i = 0; i < loaded.n; i++)
+        if (is_same_but_for_size(&loaded.at[i], m))
+            return loaded.at[i].ehframe_n;
+    return 0;
+}
+
 /* .eh_frame_hdr is version, three encodings, then (as every linker writes it) a 32-bit pc-relative pointer to
  * .eh_frame. Its size is not written anywhere: it ends by a zero word, and lies inside its segment. */
 static bool find_ehframe(const struct dl_phdr_info *info, const ElfW(Phdr) * hdr, struct module *m)
 {
     const uint8_t *bytes = (const uint8_t *)(uintptr_t)(info->dlpi_addr + hdr->p_vaddr);
-    if (hdr->p_memsz < 8 || bytes[0] != 1 || bytes[1] != 0x1b)
+    size_t hashed = hdr->p_memsz < 4096 ? hdr->p_memsz : 4096;
+    if (hdr->p_memsz < 8 || !readable(bytes, hashed) || bytes[0] != 1 || bytes[1] != 0x1b)
         return false;
     int32_t offset;
     memcpy(&offset, bytes + 4, sizeof offset);
@@ -118,17 +149,11 @@ static bool find_ehframe(const struct dl_phdr_info *info, const ElfW(Phdr) * hdr
     }
     if (!end)
         return false;
-    uint64_t walk = at;
-    while (end - walk >= 4) {
-        uint32_t length;
-        memcpy(&length, (const void *)(uintptr_t)walk, sizeof length);
-        if (length == 0 || length > end - walk - 4)
-            break;
-        walk += 4 + (uint64_t)length;
-    }
     m->ehframe_address = at;
-    m->ehframe_n = walk - at;
-    m->fingerprint = hash_bytes(m->fingerprint, bytes, hdr->p_memsz < 4096 ? hdr->p_memsz : 4096);
+    m->fingerprint = hash_bytes(m->fingerprint, bytes, hashed);
+    m->ehframe_n = known_size(m);
+    if (!m->ehframe_n)
+        m->ehframe_n = measure(at, end);
     return m->ehframe_n > 0 && m->ehframe_n <= MAX_EHFRAME_BYTES;
 }
 
@@ -136,8 +161,7 @@ static const struct module *find_in(const struct list *l, const struct module *m
 {
     for (size_t i = 0; i < l->n; i++) {
         const struct module *k = &l->at[i];
-        if (k->low == m->low && k->high == m->high && k->ehframe_address == m->ehframe_address &&
-            k->ehframe_n == m->ehframe_n && k->fingerprint == m->fingerprint)
+        if (is_same_but_for_size(k, m) && k->ehframe_n == m->ehframe_n)
             return k;
     }
     return NULL;
@@ -161,11 +185,13 @@ static void tell_changes(const struct list *now)
             vacated_entered(now->at[i].low, now->at[i].high, now->at[i].fingerprint);
 }
 
-/* Its executable addresses. False where it has none. */
+/* Its executable addresses. False where it has none. A host's own dl_iterate_phdr may list what is not there. */
 static bool find_code(const struct dl_phdr_info *info, struct module *m, const ElfW(Phdr) * *hdr)
 {
     *hdr = NULL;
     *m = (struct module){.low = UINT64_MAX};
+    if (!readable_text(info->dlpi_name) || !readable(info->dlpi_phdr, info->dlpi_phnum * sizeof *info->dlpi_phdr))
+        return false;
     m->fingerprint = hash_bytes(UINT64_C(0xcbf29ce484222325), info->dlpi_name, strlen(info->dlpi_name));
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
@@ -178,6 +204,18 @@ static bool find_code(const struct dl_phdr_info *info, struct module *m, const E
         }
     }
     return m->high > m->low && m->high - m->low <= UINT32_MAX;
+}
+
+/* What cannot be read stays zero, which ends the entries. */
+static void copy(uint8_t *to, const uint8_t *from, size_t n)
+{
+    for (size_t done = 0, part; done < n; done += part) {
+        size_t to_page_end = READABLE_PAGE - ((uintptr_t)(from + done) & (READABLE_PAGE - 1));
+        part = to_page_end < n - done ? to_page_end : n - done;
+        if (!readable(from + done, part))
+            return;
+        memcpy(to + done, from + done, part);
+    }
 }
 
 /* Under the loader's lock, which allocators may want while they hold their own: nothing is allocated here. The first
@@ -203,7 +241,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *arg)
     if (has && !find_known(&m)) {
         if (l->bytes && l->bytes_n + m.ehframe_n <= l->bytes_cap) {
             m.ehframe_copy = l->bytes + l->bytes_n;
-            memcpy(m.ehframe_copy, (const void *)(uintptr_t)m.ehframe_address, m.ehframe_n);
+            copy(m.ehframe_copy, (const void *)(uintptr_t)m.ehframe_address, m.ehframe_n);
         }
         l->bytes_n += m.ehframe_n;
     }
@@ -222,7 +260,8 @@ static bool read_loaded(struct list *l)
         l->visited = false;
         atomic_store(&asking, true);
         lock_take(&loader_lock);
-        dl_iterate_phdr(visit, l);
+        if (!lock_is_forking())
+            dl_iterate_phdr(visit, l);
         lock_drop(&loader_lock);
         atomic_store(&asking, false);
         if (!l->n)
@@ -377,20 +416,9 @@ bool modules_is_asking(void)
 bool modules_redirect(void)
 {
     lock_take(&loader_lock);
-    bool all = got_sync();
+    bool all = !lock_is_forking() && got_sync();
     lock_drop(&loader_lock);
     return all;
-}
-
-static void before_fork(void)
-{
-    fork_holds_lock = lock_take_within(&loader_lock, FORK_PATIENCE_NS);
-}
-
-static void after_fork_parent(void)
-{
-    if (fork_holds_lock)
-        lock_drop(&loader_lock);
 }
 
 static void after_fork_child(void)
@@ -410,8 +438,7 @@ void modules_prepare(void)
 {
     static const struct atfork_hooks fork_hooks = {
         .rank = LOCK_MODULES,
-        .before = before_fork,
-        .after_parent = after_fork_parent,
+        .lock = &loader_lock,
         .after_child = after_fork_child,
     };
     atfork_register(&fork_hooks);

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,10 +71,11 @@ uint32_t procself_descriptors(void)
 
 /* The 22nd word of stat, in clock ticks since the machine's start. The 2nd is the program's name, in parentheses, which
  * may hold anything. */
-static int64_t start_ns(void)
+static int64_t start_ns(pid_t pid)
 {
-    char text[4096];
-    const char *at = smallfile_read("/proc/self/stat", text, sizeof text) ? strrchr(text, ')') : NULL;
+    char text[4096], path[32];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    const char *at = smallfile_read(path, text, sizeof text) ? strrchr(text, ')') : NULL;
     for (int word = 2; at && word < 22; word++)
         at = strchr(at + 1, ' ');
     long hz = sysconf(_SC_CLK_TCK);
@@ -84,12 +86,21 @@ static int64_t start_ns(void)
            (int64_t)(ticks % (unsigned long long)hz) * (NS_PER_S / hz);
 }
 
+double procself_age_seconds(pid_t pid)
+{
+    struct timespec now;
+    int64_t began = start_ns(pid);
+    if (!began || clock_gettime(CLOCK_BOOTTIME, &now))
+        return 0;
+    return (double)(now.tv_sec * NS_PER_S + now.tv_nsec - began) / 1e9;
+}
+
 double procself_uptime_seconds(void)
 {
     static _Atomic int64_t started;
     static _Atomic pid_t whose;
     if (atomic_load(&whose) != getpid()) {
-        atomic_store(&started, start_ns());
+        atomic_store(&started, start_ns(getpid()));
         atomic_store(&whose, getpid());
     }
     struct timespec now;

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct procself {
     uint64_t rss_bytes;   /* resident now */
@@ -22,5 +23,8 @@ uint32_t procself_descriptors(void);
 
 /* Since the process was started, exec included in it. */
 double procself_uptime_seconds(void);
+
+/* Of any process; 0 where that is not known. */
+double procself_age_seconds(pid_t pid);
 
 #endif

@@ -84,16 +84,6 @@ void vacated_since(int64_t since_ns, struct vacated *out)
     lock_drop(&lock);
 }
 
-static void fork_before(void)
-{
-    lock_take(&lock);
-}
-
-static void fork_after_parent(void)
-{
-    lock_drop(&lock);
-}
-
 static void fork_after_child(void)
 {
     lock_reset_after_fork(&lock);
@@ -104,8 +94,7 @@ void vacated_prepare(void)
 {
     static const struct atfork_hooks fork_hooks = {
         .rank = LOCK_VACATED,
-        .before = fork_before,
-        .after_parent = fork_after_parent,
+        .lock = &lock,
         .after_child = fork_after_child,
     };
     atfork_register(&fork_hooks);

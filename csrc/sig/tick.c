@@ -1,6 +1,7 @@
 #include "sig/tick.h"
 
 #include "base/any/counters.h"
+#include "base/any/rawcall.h"
 #include "sig/claim.h"
 #include "sig/cwalk.h"
 #include "sig/events.h"
@@ -9,6 +10,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 /* The upper half of a tick's si_value: our mark, and the engine run it belongs to. */
 #define TICK_TAG      0xc9f00000u
@@ -85,15 +88,23 @@ static bool lost_its_info(const siginfo_t *info)
            atomic_load_explicit(&events_open, memory_order_relaxed);
 }
 
+static bool is_from_event(const siginfo_t *info)
+{
+    return events_sent(info) || lost_its_info(info);
+}
+
+static bool is_from_timer(const siginfo_t *info)
+{
+    return info->si_code == SI_TIMER && (run_of(info) & TICK_TAG_MASK) == TICK_TAG;
+}
+
 /* Nothing on a tick's path touches errno or any other thread-local: see base/any/rawcall. */
 static void handle(int sig, siginfo_t *info, void *context)
 {
     if (!believable(info))
         return;
-    bool from_event = events_sent(info);
-    from_event |= lost_its_info(info);
-    bool from_timer = info->si_code == SI_TIMER && (run_of(info) & TICK_TAG_MASK) == TICK_TAG;
-    if (!from_event && !from_timer) {
+    bool from_event = is_from_event(info);
+    if (!from_event && !is_from_timer(info)) {
         counter_add(COUNTER_TICK_FOREIGN, 1);
         claim_pass_on(handle, sig, info, context);
         return;
@@ -123,6 +134,24 @@ bool tick_install(void)
 {
     labelread_prepare();
     return claim_take(handle);
+}
+
+void tick_drop_pending(void)
+{
+    const uint64_t prof = UINT64_C(1) << (SIGPROF - 1);
+    struct timespec at_once = {0};
+    siginfo_t info = {0}, others = {0};
+    bool has_others = false;
+    while (rawcall4(SYS_rt_sigtimedwait, (long)(uintptr_t)&prof, (long)(uintptr_t)&info, (long)(uintptr_t)&at_once,
+                    sizeof prof) == SIGPROF) {
+        if (is_from_event(&info) || is_from_timer(&info))
+            continue;
+        others = info;
+        has_others = true;
+    }
+    if (has_others)
+        rawcall4(SYS_rt_tgsigqueueinfo, rawcall4(SYS_getpid, 0, 0, 0, 0), rawcall4(SYS_gettid, 0, 0, 0, 0), SIGPROF,
+                 (long)(uintptr_t)&others);
 }
 
 void tick_on(struct ring *ring, uint32_t run, uint32_t period_ns)

@@ -32,6 +32,10 @@ void tick_off(void);
 /* Does anybody sample, or may a tick still be made? Any context. */
 bool tick_is_on(void);
 
+/* Ticks that pend for the calling thread, since it blocks SIGPROF, are taken away; what others sent it stays. In
+ * intercepted calls. */
+void tick_drop_pending(void);
+
 /* What a timer's sigev_value must be, for thread tid in engine run `run`. */
 void *tick_tag(uint32_t run, int32_t tid);
 

@@ -113,16 +113,6 @@ static struct known *make(const struct known_id *id)
     return k;
 }
 
-static void fork_before(void)
-{
-    lock_take(&lock);
-}
-
-static void fork_after_parent(void)
-{
-    lock_drop(&lock);
-}
-
 /* Who held something there does not exist here. */
 static void fork_after_child(void)
 {
@@ -140,8 +130,7 @@ struct known *known_hold(const struct known_id *id)
 {
     static const struct atfork_hooks fork_hooks = {
         .rank = LOCK_KNOWN,
-        .before = fork_before,
-        .after_parent = fork_after_parent,
+        .lock = &lock,
         .after_child = fork_after_child,
     };
     atfork_register(&fork_hooks);

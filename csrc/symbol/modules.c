@@ -227,10 +227,20 @@ static enum status add(struct modules *m, const struct module *new)
     return STATUS_OK;
 }
 
+/* Data that is mapped is not looked at, let alone a device: to read may do something there. */
+static bool has_code(const struct mappings *maps, size_t i)
+{
+    const struct mapping *first = &maps->at[i];
+    for (; i < maps->n && strcmp(maps->at[i].path, first->path) == 0; i++)
+        if (maps->at[i].runs)
+            return true;
+    return false;
+}
+
 static enum status add_if_image(struct modules *m, const struct process *process, const struct mappings *maps, size_t i)
 {
     const struct mapping *at = &maps->at[i];
-    if (at->offset != 0 || (at->path[0] != '/' && strcmp(at->path, "[vdso]") != 0))
+    if (at->offset != 0 || (at->path[0] != '/' && strcmp(at->path, "[vdso]") != 0) || !has_code(maps, i))
         return STATUS_OK;
     if (m->n && at->start < m->at[m->n - 1].end)
         return STATUS_OK; /* a later segment of the module before, which begins on the file's first page too */

@@ -1,10 +1,13 @@
 #include "symbol/perfmap.h"
 
+#include "sampler/procself.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BLOCK_BYTES    65536u /* read at once; a longer line counts for nothing */
@@ -125,13 +128,27 @@ void perfmap_read(struct perfmap *p, int fd)
     }
 }
 
+/* What was last written before the process began is of another that had its number: in a container each has 1. */
+static bool is_of_another_life(int fd, pid_t pid)
+{
+    const double slack_s = 2;
+    struct stat st;
+    struct timespec now;
+    double lives_s = procself_age_seconds(pid);
+    if (lives_s <= 0 || fstat(fd, &st) != 0 || clock_gettime(CLOCK_REALTIME, &now) != 0)
+        return false;
+    return difftime(now.tv_sec, st.st_mtim.tv_sec) > lives_s + slack_s;
+}
+
 void perfmap_open(struct perfmap *p, pid_t pid)
 {
     char path[64];
     snprintf(path, sizeof path, "/tmp/perf-%d.map", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     *p = (struct perfmap){0};
-    if (fd >= 0)
+    if (fd >= 0 && is_of_another_life(fd, pid))
+        close(fd);
+    else if (fd >= 0)
         perfmap_read(p, fd);
 }
 

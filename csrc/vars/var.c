@@ -7,13 +7,33 @@
 
 _Static_assert(sizeof(struct var) == 64, "a variable is one cache line");
 
+/* By hand: a host may bring a malloc and a free of its own and nothing else, and then libc's aligned_alloc gives what
+ * that free does not know. Where the block begins stands before it. */
+static struct var *take_aligned(void)
+{
+    size_t line = _Alignof(struct var);
+    char *block = malloc(sizeof(struct var) + line + sizeof(void *));
+    if (!block)
+        return NULL;
+    char *at = block + sizeof(void *);
+    at += line - (uintptr_t)at % line;
+    memcpy(at - sizeof block, &block, sizeof block);
+    return memset(at, 0, sizeof(struct var));
+}
+
+static void give_back(struct var *v)
+{
+    void *block;
+    memcpy(&block, (char *)v - sizeof block, sizeof block);
+    free(block);
+}
+
 struct var *var_new(enum var_kind kind)
 {
     struct grace *g = grace_own();
-    struct var *v = g ? aligned_alloc(_Alignof(struct var), sizeof *v) : NULL;
+    struct var *v = g ? take_aligned() : NULL;
     if (!v)
         return NULL;
-    memset(v, 0, sizeof *v);
     v->refs = 1;
     v->kind = (uint32_t)kind;
     v->grace = g;
@@ -48,18 +68,40 @@ struct var *var_ref(struct var *v)
     return v;
 }
 
+/* Maps in maps in maps fall one after the other: so deep as they may lie no stack is. */
+static _Thread_local struct var *falling; /* those that are to fall, by map.after */
+static _Thread_local bool dropping;
+
+static void drop_map(struct var *map)
+{
+    map->map.after = falling;
+    falling = map;
+    if (dropping)
+        return;
+    dropping = true;
+    while (falling) {
+        struct var *v = falling;
+        falling = v->map.after;
+        map_fini(v);
+        give_back(v);
+    }
+    dropping = false;
+}
+
 /* Nobody reads it any more: who had found it in a map is past the grace of its entry. */
 void var_drop(struct var *v)
 {
     if (!v || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1)
         return;
+    if (v->kind == VAR_MAP) {
+        drop_map(v);
+        return;
+    }
     if (v->kind == VAR_STRING)
         free(atomic_load(&v->text));
-    else if (v->kind == VAR_MAP)
-        map_fini(v);
     else if (v->kind == VAR_FUNC && v->function.release)
         v->function.release(v->function.arg);
-    free(v);
+    give_back(v);
 }
 
 void var_int_add(struct var *v, int64_t delta)

@@ -47,7 +47,8 @@ struct var {
             _Atomic(struct map_order *) order; /* NULL: not known */
             uint64_t generation;               /* this and the next two under grace_lock */
             size_t live;
-            size_t used; /* live ones and those whose slots are not free again */
+            size_t used;       /* live ones and those whose slots are not free again */
+            struct var *after; /* while it falls */
         } map;
         struct {
             var_function *call;

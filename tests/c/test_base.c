@@ -41,16 +41,6 @@ static void the_lock_excludes(void)
 static struct lock room_lock = LOCK_INIT(LOCK_SERVER);
 static int child_calls;
 
-static void before(void)
-{
-    lock_take(&room_lock);
-}
-
-static void after_parent(void)
-{
-    lock_drop(&room_lock);
-}
-
 static void after_child(void)
 {
     lock_reset_after_fork(&room_lock);
@@ -60,8 +50,7 @@ static void after_child(void)
 /* A fork while another thread holds the lock must not leave it held in the child. */
 static void locks_are_free_in_a_forks_child(void)
 {
-    static const struct atfork_hooks hooks = {
-        .rank = LOCK_SERVER, .before = before, .after_parent = after_parent, .after_child = after_child};
+    static const struct atfork_hooks hooks = {.rank = LOCK_SERVER, .lock = &room_lock, .after_child = after_child};
     atfork_register(&hooks);
     atfork_register(&hooks);
     pid_t child = fork();

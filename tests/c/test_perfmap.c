@@ -167,6 +167,10 @@ static void files_of_others(void)
     perfmap_open(&p, getpid());
     CHECK_STR(at(&p, 0x100f), "f");
     perfmap_close(&p);
+    const struct timespec of_before[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    CHECK(utimensat(AT_FDCWD, path, of_before, 0) == 0);
+    perfmap_open(&p, getpid()); /* an earlier process's of the same number */
+    CHECK_INT(p.n, 0);
     unlink(path);
 }
 

@@ -345,6 +345,35 @@ static void test_what_goes_is_freed(void)
     var_drop(map);
 }
 
+#define MAPS_DEEP 100000
+
+static void *drop_deep(void *arg)
+{
+    var_drop(arg);
+    return NULL;
+}
+
+/* Each fell on the stack of the one around it. */
+static void test_maps_as_deep_as_no_stack(void)
+{
+    pthread_t thread;
+    pthread_attr_t small;
+    struct var *map = var_new(VAR_MAP);
+    map_put(map, "f", var_new_function(failing, NULL, release));
+    released = 0;
+    for (int i = 0; i < MAPS_DEEP; i++) {
+        struct var *outer = var_new(VAR_MAP);
+        map_put(outer, "x", map);
+        map = outer;
+    }
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, (size_t)256 << 10);
+    CHECK_INT(pthread_create(&thread, &small, drop_deep, map), 0);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&small);
+    CHECK_INT(released, 1);
+}
+
 #define THREADS 6
 #define ROUNDS  20000
 
@@ -468,6 +497,7 @@ int main(void)
     test_a_map_of_many();
     test_what_is_of_another_kind_is_left_alone();
     test_what_goes_is_freed();
+    test_maps_as_deep_as_no_stack();
     test_a_storm();
     test_a_child_of_fork_goes_on();
     test_the_document();

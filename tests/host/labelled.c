@@ -1,7 +1,12 @@
 /* Hosts that make threads while they have labels: pthread_create and thrd_create then pass through the front. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <threads.h>
 
@@ -239,11 +244,34 @@ static void vforked(void)
     host_stop();
 }
 
+static int end_for_gettid(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_gettid, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* Nothing of cprof is on but its labels. */
+static void filtered(void)
+{
+    pthread_t thread;
+    CPROF_LABELS("request", "one");
+    printf("filter: %d\n", end_for_gettid());
+    pthread_create(&thread, NULL, answer, (void *)41);
+    printf("answer %d\n", join(thread));
+}
+
 int main(int argc, char **argv)
 {
     static const struct host_case cases[] = {
-        {"refused", refused}, {"thousand", thousand}, {"attributes", attributes}, {"cancelled", cancelled},
-        {"plugin", plugin},   {"forked", forked},     {"vforked", vforked},       {NULL, NULL},
+        {"refused", refused},     {"thousand", thousand}, {"attributes", attributes},
+        {"cancelled", cancelled}, {"plugin", plugin},     {"forked", forked},
+        {"vforked", vforked},     {"filtered", filtered}, {NULL, NULL},
     };
     return host_main(argc, argv, cases);
 }
