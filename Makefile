@@ -139,6 +139,9 @@ $(BUILD)/obj/%.o: csrc/%.c | $(BUILD)/gen/profile.pb-c.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
+# A handler may run on a thread that has no thread pointer, where a stack protector looks for its canary.
+$(BUILD)/obj/sig/%.o $(BUILD)/obj/base/any/%.o: CFLAGS_ALL += -fno-stack-protector
+
 # The files that the target serves to browsers are taken in by the assembler.
 WEB = $(wildcard cprof/web/*.html cprof/web/*.css cprof/web/*.js)
 $(BUILD)/obj/http/webfiles.o: $(WEB)

@@ -222,6 +222,12 @@ def test_a_small_alternate_stack_is_not_used(outcome: Outcome) -> None:
     outcome.assert_sampled()
 
 
+@by_every_door("stacks.c", "go")
+def test_gos_alternate_stack_is_used(outcome: Outcome) -> None:
+    """A library written in Go runs on stacks of 2 KiB and more: the kernel put our frame there."""
+    outcome.assert_sampled()
+
+
 @by_every_door("stacks.c", "deep", "wrong", "switched", "made")
 def test_strange_stacks_are_walked_safely(outcome: Outcome) -> None:
     """100,000 frames; frame pointers into nowhere; coroutines on stacks of their own; code that no

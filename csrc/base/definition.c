@@ -79,16 +79,18 @@ static const ElfW(Sym) * find(const struct table *t, const char *name, uint32_t 
     }
 }
 
-/* With the module that has it. */
+/* With the module that has it. What is loaded and unloaded meanwhile may be in the list and gone: it is only looked at
+ * where nobody before has the name. */
 static const ElfW(Sym) * find_from(const struct link_map **map, const char *name)
 {
     uint32_t hash = hash_name(name);
-    for (; *map; *map = (*map)->l_next) {
+    for (; *map && readable(*map, sizeof **map); *map = (*map)->l_next) {
         struct table t = read_table(*map);
         const ElfW(Sym) *s = find(&t, name, hash);
         if (s)
             return s;
     }
+    *map = NULL;
     return NULL;
 }
 

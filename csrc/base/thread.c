@@ -84,7 +84,7 @@ static void leave(pid_t tid)
  */
 static _Atomic unsigned *find_libc_count(void)
 {
-    _Atomic unsigned *count = definition_of("__nptl_nthreads", NULL);
+    _Atomic unsigned *count = definition_in("/libc.so.", "__nptl_nthreads");
     bool believable = count && *count > 0 && *count < (1u << 22); /* the kernel's own limit of threads */
     return believable ? count : NULL;
 }

@@ -43,6 +43,11 @@ bool hooks_are_for_here(void)
     return atomic_load(&told) && atomic_load(&here) == self();
 }
 
+bool hooks_are_over(void)
+{
+    return !atomic_load(&told);
+}
+
 /* Who is to be told of what this process does; NULL: nobody. */
 static const struct hook_events *listener(void)
 {

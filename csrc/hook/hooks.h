@@ -40,6 +40,9 @@ void hooks_start(const struct hook_functions *next, const struct hook_events *ev
  * more after it has restricted its system calls. */
 bool hooks_are_for_here(void);
 
+/* Nobody is told of anything: not yet, or no more, as the host has restricted its system calls. */
+bool hooks_are_over(void);
+
 /* True: hooks_tell_not_ended is wanted where it does not end after all. */
 bool hooks_tell_ending(void);
 void hooks_tell_not_ended(void);

@@ -81,15 +81,26 @@ void claim_shown(struct sigaction *host)
     *host = c->n ? c->at[c->n - 1] : (struct sigaction){.sa_handler = SIG_DFL};
 }
 
-/* No SA_ONSTACK: an alternate stack may be as small as MINSIGSTKSZ, which on machines with wide vectors does not even
- * hold the kernel's part of the frame. Every signal is blocked while ours runs, glibc's internal ones too (which
- * sigfillset leaves out): a handler that cancellation unwinds would never commit its slot in the ring. A call that the
- * host's own SIGPROF interrupts goes on or fails as the host's handler has it. */
+/* Go runs on stacks of some KiB, and wants the handlers of everybody else on the alternate one, as its own are: where
+ * it comes after us it changes ours so itself. It is known by its handler for SIGURG. */
+static bool lives_with_go(void)
+{
+    struct sigaction urgent;
+    return __sigaction(SIGURG, NULL, &urgent) == 0 && (urgent.sa_flags & SA_ONSTACK) && urgent.sa_handler != SIG_DFL &&
+           urgent.sa_handler != SIG_IGN;
+}
+
+/* No SA_ONSTACK otherwise: an alternate stack may be as small as MINSIGSTKSZ, which on machines with wide vectors does
+ * not even hold the kernel's part of the frame. Every signal is blocked while ours runs, glibc's internal ones too
+ * (which sigfillset leaves out): a handler that cancellation unwinds would never commit its slot in the ring. A call
+ * that the host's own SIGPROF interrupts goes on or fails as the host's handler has it. */
 static bool install(claim_handler *ours, const struct sigaction *host)
 {
     bool handles = (host->sa_flags & SA_SIGINFO) || (host->sa_handler != SIG_DFL && host->sa_handler != SIG_IGN);
     bool restarts = !handles || (host->sa_flags & SA_RESTART);
     struct sigaction action = {.sa_sigaction = ours, .sa_flags = SA_SIGINFO | (restarts ? SA_RESTART : 0)};
+    if (lives_with_go())
+        action.sa_flags |= SA_ONSTACK;
     memset(&action.sa_mask, 0xff, sizeof action.sa_mask);
     return __sigaction(SIGPROF, &action, NULL) == 0;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 
 #include "host.h"
@@ -197,6 +198,60 @@ static void stack_is_switched(void)
     printf("resumed %d times\n", resumed);
 }
 
+static void on_urgent(int sig)
+{
+    (void)sig;
+}
+
+/* As the kernel has it. */
+struct kernel_action {
+    uintptr_t handler;
+    unsigned long flags;
+    uintptr_t restorer;
+    uint64_t mask;
+};
+
+/* What Go does: its own handlers are on an alternate stack, and those that stand already are changed to be. */
+static void set_up_as_go(void)
+{
+    static char alternate[64 << 10];
+    stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
+    struct sigaction urgent = {.sa_handler = on_urgent, .sa_flags = SA_ONSTACK | SA_RESTART};
+    struct kernel_action prof;
+    sigaltstack(&stack, NULL);
+    sigaction(SIGURG, &urgent, NULL);
+    syscall(SYS_rt_sigaction, SIGPROF, NULL, &prof, sizeof prof.mask);
+    if (prof.handler > 1) {
+        prof.flags |= SA_ONSTACK;
+        syscall(SYS_rt_sigaction, SIGPROF, &prof, NULL, sizeof prof.mask);
+    }
+}
+
+__attribute__((noinline)) static void burn_in_a_little_room(void)
+{
+    for (volatile int i = 0; i < 100000000; i++)
+        ;
+    swapcontext(&coroutine, &scheduler);
+}
+
+/* A page, and one below it that cannot be written: the kernel's part of a signal's frame fills the most of it. */
+static void stack_is_as_small_as_gos(void)
+{
+    char *low = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mprotect(low + PAGE, PAGE, PROT_READ | PROT_WRITE);
+    host_wait_for_door();
+    set_up_as_go();
+    if (HOST_CALLS)
+        host_sample();
+    getcontext(&coroutine);
+    coroutine.uc_stack.ss_sp = low + PAGE;
+    coroutine.uc_stack.ss_size = PAGE;
+    makecontext(&coroutine, burn_in_a_little_room, 0);
+    swapcontext(&scheduler, &coroutine);
+    host_stop();
+    printf("came back\n");
+}
+
 /* A loop in memory that no file holds, as a JIT's code is: no row knows it, and what stands in the frame pointer is its
  * caller's. */
 static void code_is_made(void)
@@ -304,6 +359,7 @@ int main(int argc, char **argv)
         {"deep", stack_is_deep},
         {"wrong", frame_pointer_is_wrong},
         {"switched", stack_is_switched},
+        {"go", stack_is_as_small_as_gos},
         {"made", code_is_made},
         {"neighbours", neighbours_go},
         {"reused", stacks_are_used_again},
