@@ -43,6 +43,12 @@ def test_a_tick_does_not_pend_for_the_next_program(outcome: Outcome) -> None:
     assert outcome.ended.out == "lives\n"
 
 
+@by_every_door("own_exec.c", "jailed", doors=(LINKED, RUN))
+def test_a_jailed_host_becomes_another_program(outcome: Outcome) -> None:
+    """We looked for the file first, by a call that its filter did not expect."""
+    assert outcome.ended.out == "lives\n"
+
+
 @by_every_door("forks.c", "vfork", "clone")
 def test_a_child_on_its_parents_memory_changes_nothing(outcome: Outcome) -> None:
     """A vfork child shares our thread-locals: what disarms for an exec disarmed the parent."""

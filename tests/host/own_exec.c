@@ -1,6 +1,11 @@
 /* Hosts that have an execvpe of their own, made of execvp as it is where libc has none; and that become another program
  * in a handler which blocks all signals. */
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "host.h"
@@ -54,6 +59,24 @@ static void becomes_in_a_handler(void)
     raise(SIGUSR2);
 }
 
+/* A filter ends it for looking whether a file may be run: it never does. */
+static void becomes_in_a_jail(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_faccessat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+    char *argv[] = {"again", "bare", "next", "-", NULL};
+    host_sample();
+    host_stop();
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+        perror("prctl");
+    execv("/proc/self/exe", argv);
+}
+
 static void next(void)
 {
     sigset_t none;
@@ -65,6 +88,11 @@ static void next(void)
 int main(int argc, char **argv)
 {
     const struct host_case cases[] = {
-        {"own", becomes_by_its_own}, {"handler", becomes_in_a_handler}, {"next", next}, {NULL, NULL}};
+        {"own", becomes_by_its_own},
+        {"handler", becomes_in_a_handler},
+        {"jailed", becomes_in_a_jail},
+        {"next", next},
+        {NULL, NULL},
+    };
     return host_main(argc, argv, cases);
 }

@@ -229,12 +229,13 @@ static void set_up_as_go(void)
 
 __attribute__((noinline)) static void burn_in_a_little_room(void)
 {
-    for (volatile int i = 0; i < 100000000; i++)
-        ;
+    volatile char taken[PAGE / 2];
+    for (int i = 0; i < 100000000; i++)
+        taken[i % (PAGE / 2)] = (char)i;
     swapcontext(&coroutine, &scheduler);
 }
 
-/* A page, and one below it that cannot be written: the kernel's part of a signal's frame fills the most of it. */
+/* Of a page half is left, and the one below it cannot be written: the kernel's part of a signal's frame is larger. */
 static void stack_is_as_small_as_gos(void)
 {
     char *low = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
