@@ -3,6 +3,9 @@
 #include "base/any/here.h"
 #include "py/raise.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 struct custom_object {
     PyObject ob_base;
     const struct cprof_core *door;
@@ -45,7 +48,21 @@ static void custom_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-/* The GIL is kept: what may be waited for is a few words' lock, and once the first rows. */
+/* The GIL is kept where only a few words' lock may be waited for. The first of a process waits until it is known how to
+ * walk, which takes as long as there are libraries. */
+static int add(const struct custom_object *object, unsigned long long value, int skip, const struct here *here)
+{
+    static _Atomic bool walked;
+    const void *key = (const void *)(uintptr_t)value;
+    if (atomic_load(&walked))
+        return object->door->profile_add(object->profile, key, skip, here);
+    PyThreadState *saved = PyEval_SaveThread();
+    int status = object->door->profile_add(object->profile, key, skip, here);
+    PyEval_RestoreThread(saved);
+    atomic_store(&walked, true);
+    return status;
+}
+
 static PyObject *custom_add(PyObject *self, PyObject *args)
 {
     const struct custom_object *object = (struct custom_object *)self;
@@ -55,7 +72,7 @@ static PyObject *custom_add(PyObject *self, PyObject *args)
     HERE_NOW(&here);
     if (!PyArg_ParseTuple(args, "Ki:add", &value, &skip))
         return NULL;
-    int status = object->door->profile_add(object->profile, (const void *)(uintptr_t)value, skip, &here);
+    int status = add(object, value, skip, &here);
     if (status < 0) {
         const struct module_state *state = module_state_of(self);
         return state ? raise_refusal(state, status) : NULL;
