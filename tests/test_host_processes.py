@@ -31,6 +31,12 @@ def test_a_fork_waits_for_no_lock_of_ours(outcome: Outcome) -> None:
         outcome.assert_sampled()
 
 
+@by_every_door("fork_handlers.c", "number", doors=(LINKED,))
+def test_a_child_may_have_its_parents_number(outcome: Outcome) -> None:
+    """The first process of a namespace forks one into the next: we took the child for its parent,
+    whose threads it waited for."""
+
+
 @by_every_door("own_exec.c", "own")
 def test_a_host_may_have_an_exec_of_its_own(outcome: Outcome) -> None:
     """Our execvp went on to the host's execvpe, which is made of execvp."""

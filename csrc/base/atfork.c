@@ -44,6 +44,15 @@ static void reset_rooms(void)
                 table[i]->after_child();
 }
 
+/* A child in a namespace of its own may have its parent's number. Who has settled before is not forking any more. */
+static void after_fork_child(void)
+{
+    if (lock_is_forking_here()) {
+        atomic_store(&owner, getpid());
+        reset_rooms();
+    }
+}
+
 void atfork_settle(void)
 {
     pid_t was = atomic_load(&owner), self = getpid();
@@ -65,7 +74,7 @@ void atfork_register(const struct atfork_hooks *hooks)
     pid_t none = 0;
     atomic_compare_exchange_strong(&owner, &none, getpid());
     if (!installed)
-        installed = pthread_atfork(before_fork, after_fork_parent, atfork_settle) == 0;
+        installed = pthread_atfork(before_fork, after_fork_parent, after_fork_child) == 0;
 done:
     lock_drop(&table_lock);
 }

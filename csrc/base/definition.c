@@ -129,6 +129,37 @@ void *definition_in(const char *library, const char *name)
     return s ? address_of(map, s) : NULL;
 }
 
+bool definition_is_the_programs(const char *name)
+{
+    struct table t = read_table(_r_debug.r_map);
+    return find(&t, name, hash_name(name)) != NULL;
+}
+
+/* What a module wants from others comes before what it has, which is all that the hash table holds. 0: none, or it
+ * cannot be told. */
+static uint32_t end_of_wanted(const struct table *t)
+{
+    bool sound = t->gnu_hash && t->symbols && t->strings && readable(t->gnu_hash, 4 * sizeof *t->gnu_hash);
+    return sound ? t->gnu_hash[1] : 0;
+}
+
+static const char *wanted_at(const struct table *t, uint32_t i)
+{
+    if (!readable(&t->symbols[i], sizeof *t->symbols) || !readable_text(t->strings + t->symbols[i].st_name))
+        return NULL;
+    return t->strings + t->symbols[i].st_name;
+}
+
+bool definition_is_wanted_by_program(const char *beginning)
+{
+    struct table t = read_table(_r_debug.r_map);
+    const char *name;
+    for (uint32_t i = 1, end = end_of_wanted(&t); i < end && (name = wanted_at(&t, i)); i++)
+        if (strncmp(name, beginning, strlen(beginning)) == 0)
+            return true;
+    return false;
+}
+
 static bool is_one_of(const struct link_map *map, const char *const owners[])
 {
     for (; *owners; owners++)
@@ -137,17 +168,12 @@ static bool is_one_of(const struct link_map *map, const char *const owners[])
     return false;
 }
 
-/* What a module wants from others comes before what it has, which is all that the hash table holds. */
 const char *definition_taken(const char *library, bool (*cares)(const char *name), const char *const owners[])
 {
     const struct link_map *map = module_called(library);
     struct table t = map ? read_table(map) : (struct table){0};
-    bool sound = t.gnu_hash && t.symbols && t.strings && readable(t.gnu_hash, 4 * sizeof *t.gnu_hash);
-    uint32_t end = sound ? t.gnu_hash[1] : 0;
-    for (uint32_t i = 1; i < end; i++) {
-        if (!readable(&t.symbols[i], sizeof *t.symbols) || !readable_text(t.strings + t.symbols[i].st_name))
-            break;
-        const char *name = t.strings + t.symbols[i].st_name;
+    const char *name;
+    for (uint32_t i = 1, end = end_of_wanted(&t); i < end && (name = wanted_at(&t, i)); i++) {
         const struct link_map *from = _r_debug.r_map;
         if (cares(name) && find_from(&from, name) && !is_one_of(from, owners))
             return name;

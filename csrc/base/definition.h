@@ -16,6 +16,10 @@ void *definition_of(const char *name, const ElfW(Dyn) * behind);
 /* The one of the first loaded module called `library`, a part of its path. */
 void *definition_in(const char *library, const char *name);
 
+/* Does the program itself define it? Does it want one from others that begins so? */
+bool definition_is_the_programs(const char *name);
+bool definition_is_wanted_by_program(const char *beginning);
+
 /* Of the names that the loaded module called `library` (a part of its path) wants from others, and cares() is true of:
  * the first whose definition is in no module of `owners`. NULL where all are. Where modules may be unloaded meanwhile
  * the caller holds the loader's lock: in a constructor. */

@@ -65,6 +65,11 @@ bool lock_is_forking(void)
     return atomic_load(&forks) != 0;
 }
 
+bool lock_is_forking_here(void)
+{
+    return forking;
+}
+
 static void let_fork(void)
 {
     uint32_t seen = atomic_load_explicit(&forks, memory_order_relaxed);

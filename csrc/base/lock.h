@@ -54,8 +54,9 @@ void lock_fork_begins(void);
 void lock_fork_ended(void);
 void lock_fork_child(void);
 
-/* Does some thread fork now? */
+/* Does some thread fork now? Does this one, or is it the child's that has not been told yet? */
 bool lock_is_forking(void);
+bool lock_is_forking_here(void);
 
 /* Waits until *word differs from seen, at most timeout_ns (negative = for ever). May return early. */
 void lock_wait_word(_Atomic uint32_t *word, uint32_t seen, int64_t timeout_ns);

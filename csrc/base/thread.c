@@ -115,17 +115,19 @@ static void end(void *start)
 }
 
 /* Whoever asked for it may be a real-time thread on a core of its own, where looking names up has no business. Where
- * the process may run its first thread says. */
+ * else the process runs its first thread says, unless that is on a core of its own too. */
 static void take_ordinary_place(void)
 {
     const struct sched_param ordinary = {0};
-    cpu_set_t first, now;
+    cpu_set_t first, now, both;
     if (filter_here())
         return;
     if (sched_getscheduler(0) != SCHED_OTHER)
         sched_setscheduler(0, SCHED_OTHER, &ordinary);
-    if (sched_getaffinity(getpid(), sizeof first, &first) == 0 && sched_getaffinity(0, sizeof now, &now) == 0 &&
-        !CPU_EQUAL(&first, &now))
+    if (sched_getaffinity(getpid(), sizeof first, &first) != 0 || sched_getaffinity(0, sizeof now, &now) != 0)
+        return;
+    CPU_AND(&both, &first, &now);
+    if (CPU_EQUAL(&both, &now) && !CPU_EQUAL(&first, &now))
         sched_setaffinity(0, sizeof first, &first);
 }
 

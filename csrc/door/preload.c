@@ -129,6 +129,14 @@ static bool find_stub(void)
            snprintf(stub, sizeof stub, "%s", self.dli_fname) < (int)sizeof stub;
 }
 
+/* A program that brings an allocator and never does anything with threads: bash's and tcsh's own, and small ones that
+ * take from sbrk. */
+static bool allocates_alone(void)
+{
+    return definition_is_the_programs("malloc") && !definition_is_wanted_by_program("pthread_") &&
+           !definition_is_wanted_by_program("thrd_") && !definition_is_wanted_by_program("mtx_");
+}
+
 /* Under the loader's lock: nothing here waits for a thread. With children followed the variables stay, since system()
  * and popen() pass on the environment as it is. */
 __attribute__((constructor)) static void start(void)
@@ -140,6 +148,10 @@ __attribute__((constructor)) static void start(void)
     if (open_is_disabled() || (wanted.is_child && !wanted.follow))
         return;
     say_remember(secure_getenv("CPROF_LOG"));
+    if (allocates_alone()) {
+        say("not profiled: the program's own allocator knows no threads, and ours would allocate", NULL);
+        return;
+    }
     const struct cprof_core *core = open_core();
     if (!core) {
         say("not profiled: ", open_error(), NULL);

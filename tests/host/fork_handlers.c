@@ -1,23 +1,34 @@
 /* Hosts whose own fork handlers are older than anything of cprof's: they run between cprof's and the fork. */
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include "host.h"
 
 #define FORKS 40
 
-static int run_child(void)
+static int run_child_that(int (*run)(void))
 {
     int status = -1;
     pid_t pid = fork();
-    if (pid == 0) {
-        alarm(HOST_GIVE_UP_S);
-        _exit(7);
-    }
+    if (pid == 0)
+        _exit(run());
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     return status;
+}
+
+static int be_seven(void)
+{
+    alarm(HOST_GIVE_UP_S);
+    return 7;
+}
+
+static int run_child(void)
+{
+    return run_child_that(be_seven);
 }
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -96,8 +107,44 @@ static void calls_in_handlers(void)
     printf("%d children ended as they should\n", well);
 }
 
+/* A namespace of its own for the next child, and for what it sees in /proc. */
+static bool is_alone(void)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("proc", "/proc", "proc", 0, NULL) == 0;
+}
+
+static int sample_again(void)
+{
+    alarm(HOST_GIVE_UP_S);
+    printf("number %d, alone: %d\n", getpid(), is_alone());
+    host_record("child.pb.gz", HOST_HZ);
+    if (host_sampled && HOST_CALLS)
+        host_expect("stop in the child", cprof_cpu_stop(), CPROF_OK);
+    return fflush(stdout);
+}
+
+/* From the moment that its children are in another namespace it may make no thread. */
+static int sample_and_fork(void)
+{
+    printf("number %d, alone: %d\n", getpid(), is_alone());
+    host_sample();
+    printf("again: %d\n", unshare(CLONE_NEWPID));
+    fflush(stdout);
+    return run_child_that(sample_again);
+}
+
+/* Each is number 1 of a namespace: a child cannot be told from its parent by the number. */
+static void has_its_childs_number(void)
+{
+    printf("may: %d\n", unshare(CLONE_NEWPID));
+    fflush(stdout);
+    printf("ended with %#x\n", run_child_that(sample_and_fork));
+}
+
 int main(int argc, char **argv)
 {
-    const struct host_case cases[] = {{"lock", fork_with_the_lock}, {"calls", calls_in_handlers}, {NULL, NULL}};
+    const struct host_case cases[] = {
+        {"lock", fork_with_the_lock}, {"calls", calls_in_handlers}, {"number", has_its_childs_number}, {NULL, NULL}};
     return host_main(argc, argv, cases);
 }
