@@ -10,12 +10,13 @@
 #define NS_PER_S INT64_C(1000000000)
 
 /* CPU time that neither a tick nor a known loss stands for. Ticks are a sample: each thread may be a period off by
- * chance, and only what is beyond two standard errors of that, and beyond 2 %, is said to be lost. */
+ * chance, though one that uses less than a period hardly by more than it uses, so idle ones make no room for chance.
+ * Only what is beyond two standard errors of that, and beyond 2 %, is said to be lost. */
 static int64_t gap_ticks(const struct cpu_stats *stats, int64_t known, int64_t period)
 {
     int64_t used = stats->process_cpu_ns / period, gap = used - known;
-    int64_t beyond = gap - 2, threads = (int64_t)stats->threads_covered + 1;
-    bool chance = beyond <= 0 || (double)beyond * (double)beyond < 4.0 * (double)threads;
+    int64_t beyond = gap - 2, threads = (int64_t)stats->threads_covered + 1, variance = threads < used ? threads : used;
+    bool chance = beyond <= 0 || (double)beyond * (double)beyond < 4.0 * (double)variance;
     return chance || gap * 50 < used ? 0 : gap;
 }
 

@@ -23,6 +23,9 @@
 #define CHECKS_AT_ONCE   16
 #define SCANS_PER_CHECKS 4
 
+/* Of all threads, so many before others may have the lock; armed in a millisecond, some 60 us each. */
+#define PORTION 16
+
 #define MISSES_MAX 3
 
 /* Each thread that blocks SIGPROF waits once for the engine: where they are many none has to. */
@@ -202,13 +205,29 @@ static void settle_unarmed(struct timers *t)
     }
 }
 
-/* What events have counted, of so many at each scan. */
-static void look_at_events(struct timers *t)
+static void breathe(const struct timers *t, size_t i)
 {
-    for (size_t i = 0; i < t->n && i < CHECKS_AT_ONCE; i++) {
-        const struct timer_slot *slot = &t->at[t->events_cursor++ % t->n];
-        if (slot->state == TIMER_ARMED && slot->event)
-            perfclock_look(slot->id);
+    if (t->breathe && i % PORTION == PORTION - 1)
+        t->breathe();
+}
+
+static void look_at(const struct timer_slot *slot)
+{
+    if (slot->state == TIMER_ARMED && slot->event)
+        perfclock_look(slot->id);
+}
+
+static void look_at_some(struct timers *t)
+{
+    for (size_t i = 0; i < t->n && i < CHECKS_AT_ONCE; i++)
+        look_at(&t->at[t->events_cursor++ % t->n]);
+}
+
+void timers_look(struct timers *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        look_at(&t->at[i]);
+        breathe(t, i);
     }
 }
 
@@ -245,7 +264,7 @@ void timers_scan(struct timers *t, const struct vec_u32 *tids)
     t->first_scan_done = true;
     if (t->scans++ % SCANS_PER_CHECKS == 0)
         look_after_some(t);
-    look_at_events(t);
+    look_at_some(t);
     settle_unarmed(t);
 }
 
