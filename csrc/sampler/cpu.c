@@ -153,10 +153,8 @@ static uint32_t wanted_hz(void)
 
 static void disarm(void)
 {
-    if (armed) {
+    if (armed)
         totals.sampled_cpu_ns += cpu_host_ns() - armed_host_ns;
-        totals.uncovered_cpu_ns += timers.unseen_cpu_ns;
-    }
     tick_off();
     timers_stop(&timers);
     names_forget(&names);
@@ -617,7 +615,7 @@ void cpu_stats(struct cpu_stats *out)
     out->asked_hz = windows ? wanted_hz() : 0;
     out->set_hz = default_hz;
     out->sampled_cpu_ns += armed ? cpu_host_ns() - armed_host_ns : 0;
-    out->uncovered_cpu_ns += armed ? timers.unseen_cpu_ns : 0;
+    out->uncovered_cpu_ns = timers.unseen_cpu_ns;
     out->kernel_cpu_ns = perfclock_kernel_ns();
     out->bytes = slab_held_bytes() + modules_bytes() + (ring_ready ? (ring.mask + 1) * sizeof(struct ring_slot) : 0);
     out->stolen = stolen;

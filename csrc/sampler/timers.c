@@ -359,7 +359,6 @@ static void forget(struct timers *t)
     t->n = 0;
     t->blocked = t->refused = t->leaving = 0;
     t->cursor = 0;
-    t->unseen_cpu_ns = 0;
     t->first_scan_done = false;
 }
 
@@ -376,4 +375,5 @@ void timers_after_fork_child(struct timers *t)
 {
     perfclock_after_fork_child();
     forget(t);
+    t->unseen_cpu_ns = 0;
 }

@@ -55,7 +55,7 @@ struct timers {
     size_t cursor; /* where the next scan goes on looking after known threads */
     size_t events_cursor;
     uint64_t queue_room;   /* timers that may still be made in this scan */
-    int64_t unseen_cpu_ns; /* CPU that threads had used when they were found, those of the first scan apart */
+    int64_t unseen_cpu_ns; /* CPU that threads had used when they were found, those of first scans apart; never falls */
     bool first_scan_done;
 
     /* Between portions of what many threads make long: lets whoever waits have the lock. All but a scan may happen. */

@@ -150,6 +150,42 @@ static void later_threads_are_covered(void)
     CHECK(seen > 2 * each - 0.2 && seen < 2 * each * 1.1 + 0.1);
 }
 
+static void *work_at_once(void *arg)
+{
+    burn(0.02);
+    return arg;
+}
+
+static int64_t uncovered_ns(void)
+{
+    struct cpu_stats stats;
+    cpu_stats(&stats);
+    return stats.uncovered_cpu_ns;
+}
+
+/* Sampling that stopped in between, as around unshare(), made the second window's loss a negative number. */
+static void what_was_lost_stays_lost_when_sampling_stops(void)
+{
+    struct sum a = {0}, b = {0};
+    struct cpu_stats first, second;
+    struct cpu_window *outer = open_window(100, &a);
+    wait_armed(100);
+    int64_t before = uncovered_ns();
+    while (uncovered_ns() == before) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, work_at_once, NULL);
+        pthread_join(thread, NULL);
+    }
+    struct cpu_window *inner = open_window(100, &b);
+    cpu_go_quiet();
+    cpu_go_on();
+    cpu_window_close(inner, &second);
+    cpu_window_close(outer, &first);
+    CHECK(second.uncovered_cpu_ns >= 0);
+    CHECK(first.uncovered_cpu_ns > 0);
+    CHECK(uncovered_ns() >= before + first.uncovered_cpu_ns);
+}
+
 #define IDLE 400
 
 static int gate[2];
@@ -389,6 +425,7 @@ int main(int argc, char **argv)
     totals_are_the_cpu_clocks(1000);
     windows_share_one_engine();
     later_threads_are_covered();
+    what_was_lost_stays_lost_when_sampling_stops();
     time_in_the_kernel_is_read_when_a_window_ends();
     foreign_signals_are_passed_on();
     a_later_handler_ends_sampling();
