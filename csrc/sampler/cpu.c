@@ -330,18 +330,16 @@ static void wake_engine(void)
     lock_wake_word(&wake_word);
 }
 
-/* Timers and threads stay behind in the parent. Windows that were open there belong to the parent's profile; their
- * memory here is given up. */
+/* Most children never sample: the ring is made ready for those that do. Timers and threads stay behind in the parent.
+ * Windows that were open there belong to the parent's profile; their memory here is given up. */
 static void fork_after_child(void)
 {
     lock_reset_after_fork(&cpu_lock);
     tick_after_fork_child();
     timers_after_fork_child(&timers);
     names_forget(&names);
-    if (ring_ready)
-        ring_reset(&ring);
     windows = NULL;
-    running = armed = stolen = false;
+    ring_ready = running = armed = stolen = false;
     totals = (struct cpu_stats){0};
 }
 
@@ -355,6 +353,11 @@ static enum status prepare_ring(struct reason *why)
 {
     if (ring_ready)
         return STATUS_OK;
+    if (ring.slots) { /* a fork's child */
+        ring_reset(&ring);
+        ring_ready = true;
+        return STATUS_OK;
+    }
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     size_t slots = RING_SLOTS_MIN;
     while (slots < (size_t)(cpus > 0 ? cpus : 1) * RING_SLOTS_PER_CPU && slots < RING_SLOTS_MAX)

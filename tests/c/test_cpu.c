@@ -4,6 +4,7 @@
  */
 #include "check.h"
 #include "sampler/cpu.h"
+#include "sig/tick.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -358,6 +360,64 @@ __attribute__((unused)) static void a_forks_child_starts_anew(void)
     CHECK(s.ticks >= 50);
 }
 
+#define FORKS 20
+
+/* Pages that each child touches or copies. */
+static double faults_per_fork(void)
+{
+    struct rusage before, after;
+    getrusage(RUSAGE_CHILDREN, &before);
+    for (int i = 0; i < FORKS; i++) {
+        pid_t child = fork();
+        if (child == 0)
+            _exit(0);
+        while (waitpid(child, NULL, 0) < 0)
+            ;
+    }
+    getrusage(RUSAGE_CHILDREN, &after);
+    return (double)(after.ru_minflt - before.ru_minflt) / FORKS;
+}
+
+/* Every child of a program that had once been sampled wrote to all pages of the ring, 300 of them on two processors. */
+__attribute__((unused)) static void a_finished_profile_makes_no_fork_dearer(void)
+{
+    double before = faults_per_fork();
+    struct sum s = {0};
+    struct cpu_window *w = open_window(1000, &s);
+    wait_armed(1000);
+    burn(0.05);
+    cpu_window_close(w, NULL);
+    double after = faults_per_fork();
+    printf("%.0f faults in a child, %.0f after a profile\n", before, after);
+    CHECK(after < before + 100);
+}
+
+/* No handler has made the ring ready there, and one of the parent's ticks may just have been on its way. */
+__attribute__((unused)) static void a_child_without_fork_handlers_may_get_a_late_tick(void)
+{
+    struct sum s = {0};
+    struct cpu_window *w = open_window(1000, &s);
+    struct cpu_stats stats;
+    wait_armed(1000);
+    burn(0.05);
+    pid_t child = _Fork();
+    if (child == 0) {
+        siginfo_t tick = {.si_signo = SIGPROF, .si_code = SI_TIMER};
+        for (uint32_t run = 1; run < 64; run++) {
+            tick.si_value.sival_ptr = tick_tag(run, gettid());
+            syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGPROF, &tick);
+        }
+        cpu_go_quiet(); /* drains */
+        cpu_go_on();
+        _exit(0);
+    }
+    int status = 1;
+    while (waitpid(child, &status, 0) < 0)
+        ;
+    CHECK_INT(status, 0);
+    cpu_window_close(w, &stats);
+}
+
 static void *park(void *arg)
 {
     (void)arg;
@@ -433,6 +493,8 @@ int main(int argc, char **argv)
     puts("skipped: ThreadSanitizer tells a handler of its own as the one before, and has no threads in a fork's child");
 #else
     handlers_that_call_each_other_end();
+    a_finished_profile_makes_no_fork_dearer();
+    a_child_without_fork_handlers_may_get_a_late_tick();
     a_forks_child_starts_anew();
     refused_timers_are_counted();
 #endif
