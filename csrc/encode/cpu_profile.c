@@ -78,6 +78,18 @@ static enum status add_clock_comments(struct model *m, const struct cpu_stats *s
     return status;
 }
 
+static enum status add_scans_comment(struct model *m, uint64_t failed)
+{
+    char text[256];
+    if (!failed)
+        return STATUS_OK;
+    snprintf(text, sizeof text,
+             "cprof: %" PRIu64 " %s at /proc/self/task failed, or showed another namespace's numbers: threads were not "
+             "found then",
+             failed, failed == 1 ? "look" : "looks");
+    return model_add_comment(m, text);
+}
+
 /* What the profile cannot show by samples. */
 static enum status add_comments(struct model *m, const struct cpu_stats *stats)
 {
@@ -98,6 +110,8 @@ static enum status add_comments(struct model *m, const struct cpu_stats *stats)
         status = add_thread_comment(m, stats->threads_blocked, "with SIGPROF blocked (or in strict seccomp mode)");
     if (!status)
         status = add_thread_comment(m, stats->threads_refused, "without a timer (RLIMIT_SIGPENDING)");
+    if (!status)
+        status = add_scans_comment(m, stats->scans_failed);
     if (!status && taken_function()) {
         snprintf(text, sizeof text, "cprof: no names: the program defines %.100s, which our symbol reader would call",
                  taken_function());

@@ -100,8 +100,11 @@ static bool open_event(struct timers *t, struct timer_slot *slot)
     return slot->event;
 }
 
+/* Somebody else's thread, by that number, would be sent our signals, and die of them. */
 static enum timer_state arm(struct timers *t, struct timer_slot *slot)
 {
+    if (!tasks_is_own(slot->tid))
+        return TIMER_GONE;
     enum tasks_consent consent = tasks_may_signal((uint32_t)slot->tid);
     if (consent == TASKS_UNKNOWN || (consent == TASKS_NO && slot->misses > 1)) /* at first it may just be starting */
         slot->calm = CALM_LOOKS;

@@ -7,7 +7,9 @@
 #include "sig/tick.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -418,6 +420,70 @@ __attribute__((unused)) static void a_child_without_fork_handlers_may_get_a_late
     cpu_window_close(w, &stats);
 }
 
+#define SKIPPED 77
+
+/* The first process of a namespace of its own, under the /proc of the one outside: the number that it has there is
+ * another program's inside. */
+static int sample_beside_a_namesake(void)
+{
+    char outer[16] = {0};
+    int told[2];
+    if (pipe(told) != 0 || readlink("/proc/self", outer, sizeof outer - 1) <= 0)
+        return SKIPPED;
+    pid_t number = (pid_t)atoi(outer);
+    struct clone_args args = {.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&number, .set_tid_size = 1};
+    pid_t victim = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    if (victim < 0)
+        return SKIPPED;
+    if (victim == 0) {
+        char c;
+        signal(SIGPROF, SIG_DFL);
+        close(told[1]);
+        while (read(told[0], &c, 1) < 0)
+            ;
+        burn(0.3);
+        _exit(0);
+    }
+    struct sum s = {0};
+    struct cpu_stats stats, before;
+    cpu_stats(&before);
+    struct cpu_window *w = open_window(1000, &s);
+    do {
+        usleep(500);
+        cpu_stats(&stats);
+    } while (!stats.threads_covered && stats.scans_failed < before.scans_failed + 2);
+    close(told[1]);
+    int status = 1;
+    while (waitpid(victim, &status, 0) < 0)
+        ;
+    cpu_window_close(w, NULL);
+    return status == 0 ? 0 : 1;
+}
+
+/* It was sent our ticks, and died of them. */
+__attribute__((unused)) static void no_other_program_by_the_number_of_a_thread_is_sampled(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        if (unshare(CLONE_NEWPID) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0)
+            _exit(SKIPPED);
+        pid_t first = fork();
+        if (first == 0)
+            _exit(sample_beside_a_namesake());
+        int status = 1;
+        while (waitpid(first, &status, 0) < 0)
+            ;
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    }
+    int status = 1;
+    while (waitpid(child, &status, 0) < 0)
+        ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+        puts("skipped: no namespace of processes to be had");
+    else
+        CHECK_INT(status, 0);
+}
+
 static void *park(void *arg)
 {
     (void)arg;
@@ -481,6 +547,9 @@ int main(int argc, char **argv)
     struct sigaction own = {.sa_handler = on_foreign, .sa_flags = SA_RESTART};
     sigaction(SIGPROF, &own, NULL);
     bad_rates_are_refused();
+#ifndef __SANITIZE_THREAD__
+    a_finished_profile_makes_no_fork_dearer(); /* before any other */
+#endif
     totals_are_the_cpu_clocks(100);
     totals_are_the_cpu_clocks(1000);
     windows_share_one_engine();
@@ -493,8 +562,8 @@ int main(int argc, char **argv)
     puts("skipped: ThreadSanitizer tells a handler of its own as the one before, and has no threads in a fork's child");
 #else
     handlers_that_call_each_other_end();
-    a_finished_profile_makes_no_fork_dearer();
     a_child_without_fork_handlers_may_get_a_late_tick();
+    no_other_program_by_the_number_of_a_thread_is_sampled();
     a_forks_child_starts_anew();
     refused_timers_are_counted();
 #endif

@@ -57,9 +57,33 @@ static void chance_is_not_lost(void)
     CHECK_INT(total_ticks(&facts), 0);
 }
 
+static bool has_comment(const struct model *m, const char *part)
+{
+    for (size_t i = 0; i < m->comments.n; i++)
+        if (strstr(strtab_at(&m->strings, m->comments.at[i]), part))
+            return true;
+    return false;
+}
+
+/* Where /proc tells nothing no thread is sampled. */
+static void failed_looks_are_told(void)
+{
+    struct cpu_facts facts = facts_of(620, 0);
+    struct model m;
+    fill(&facts, &m);
+    CHECK(!has_comment(&m, "/proc/self/task"));
+    model_fini(&m);
+    facts.stats.scans_failed = 3;
+    fill(&facts, &m);
+    CHECK(has_comment(&m, "3 looks at /proc/self/task failed"));
+    model_fini(&m);
+}
+
 int main(void)
 {
+
     idle_threads_make_no_room_for_chance();
     chance_is_not_lost();
+    failed_looks_are_told();
     return check_done();
 }
