@@ -123,6 +123,11 @@ void lock_drop(struct lock *l)
         syscall(SYS_futex, &l->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+bool lock_is_wanted(const struct lock *l)
+{
+    return atomic_load_explicit(&l->word, memory_order_relaxed) == 2;
+}
+
 void lock_reset_after_fork(struct lock *l)
 {
     atomic_store_explicit(&l->word, 0, memory_order_relaxed);

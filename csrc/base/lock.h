@@ -41,6 +41,9 @@ void lock_drop(struct lock *l);
 /* Tries for so long; false: not taken. */
 bool lock_take_within(struct lock *l, int64_t ns);
 
+/* Does somebody wait for it? To the holder. */
+bool lock_is_wanted(const struct lock *l);
+
 /* In a fork's child, where the holder no longer exists. */
 void lock_reset_after_fork(struct lock *l);
 

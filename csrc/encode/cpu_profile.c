@@ -10,12 +10,13 @@
 #define NS_PER_S INT64_C(1000000000)
 
 /* CPU time that neither a tick nor a known loss stands for. Ticks are a sample: each thread may be a period off by
- * chance, and only what is beyond two standard errors of that, and beyond 2 %, is said to be lost. */
+ * chance, though one that uses less than a period hardly by more than it uses, so idle ones make no room for chance.
+ * Only what is beyond two standard errors of that, and beyond 2 %, is said to be lost. */
 static int64_t gap_ticks(const struct cpu_stats *stats, int64_t known, int64_t period)
 {
     int64_t used = stats->process_cpu_ns / period, gap = used - known;
-    int64_t beyond = gap - 2, threads = (int64_t)stats->threads_covered + 1;
-    bool chance = beyond <= 0 || (double)beyond * (double)beyond < 4.0 * (double)threads;
+    int64_t beyond = gap - 2, threads = (int64_t)stats->threads_covered + 1, variance = threads < used ? threads : used;
+    bool chance = beyond <= 0 || (double)beyond * (double)beyond < 4.0 * (double)variance;
     return chance || gap * 50 < used ? 0 : gap;
 }
 
@@ -77,6 +78,18 @@ static enum status add_clock_comments(struct model *m, const struct cpu_stats *s
     return status;
 }
 
+static enum status add_scans_comment(struct model *m, uint64_t failed)
+{
+    char text[256];
+    if (!failed)
+        return STATUS_OK;
+    snprintf(text, sizeof text,
+             "cprof: %" PRIu64 " %s at /proc/self/task failed, or showed another namespace's numbers: threads were not "
+             "found then",
+             failed, failed == 1 ? "look" : "looks");
+    return model_add_comment(m, text);
+}
+
 /* What the profile cannot show by samples. */
 static enum status add_comments(struct model *m, const struct cpu_stats *stats)
 {
@@ -97,6 +110,8 @@ static enum status add_comments(struct model *m, const struct cpu_stats *stats)
         status = add_thread_comment(m, stats->threads_blocked, "with SIGPROF blocked (or in strict seccomp mode)");
     if (!status)
         status = add_thread_comment(m, stats->threads_refused, "without a timer (RLIMIT_SIGPENDING)");
+    if (!status)
+        status = add_scans_comment(m, stats->scans_failed);
     if (!status && taken_function()) {
         snprintf(text, sizeof text, "cprof: no names: the program defines %.100s, which our symbol reader would call",
                  taken_function());

@@ -45,6 +45,13 @@
 /* How long a closing window waits for a handler that is just filling a slot. */
 #define UNFINISHED_TRIES 1000
 
+/* And for the engine to read what events have counted: some milliseconds for thousands of them. Where it was in vain
+ * that is lost CPU time. */
+#define LOOK_PATIENCE_NS (200 * 1000 * 1000)
+
+/* Who wants the lock that was let go of for a moment is on its way to a CPU. */
+#define BREATH_NS (50 * 1000)
+
 struct cpu_window {
     struct cpu_window *next;
     struct cpu_sink sink;
@@ -56,15 +63,27 @@ struct cpu_window {
     int64_t process_ns;           /* the host's CPU time when it opened */
     int64_t unseen_ns;
     int64_t kernel_ns;
+    bool looked; /* the kernel's time has been asked for since it opened */
 };
 
 /* A dying program's signal handler waits for it (cpu_window_visit): nobody who holds it waits for a lock of the host's,
  * so nothing is allocated from the host's heap, and the loader is not asked. */
 static struct lock cpu_lock = LOCK_INIT(LOCK_CPU);
 
+/* On the engine's thread: who waits, a fork perhaps, comes first. */
+static void let_go_for_a_moment(void)
+{
+    const struct timespec breath = {.tv_nsec = BREATH_NS};
+    bool wanted = lock_is_wanted(&cpu_lock);
+    lock_drop(&cpu_lock);
+    if (wanted)
+        nanosleep(&breath, NULL);
+    lock_take(&cpu_lock);
+}
+
 /* Below: under cpu_lock. */
 static struct cpu_window *windows;
-static struct timers timers;
+static struct timers timers = {.breathe = let_go_for_a_moment};
 static struct names names;
 static struct ring ring;
 static bool ring_ready;
@@ -77,9 +96,11 @@ static uint32_t default_hz = CPU_HZ_DEFAULT;
 static struct cpu_stats totals;
 static int64_t armed_host_ns; /* the host's CPU time when timers began to run */
 
-static _Atomic uint32_t wake_word; /* bumped to make the engine look again at once, or draw a period (sig/events) */
-static _Atomic uint32_t look_word; /* bumped with it, where it is to look */
-static _Atomic uint32_t left_word; /* bumped when events were closed that somebody waits to be rid of */
+static _Atomic uint32_t wake_word;  /* bumped to make the engine look again at once, or draw a period (sig/events) */
+static _Atomic uint32_t look_word;  /* bumped with it, where it is to look */
+static _Atomic uint32_t left_word;  /* bumped when events were closed that somebody waits to be rid of */
+static _Atomic uint32_t asked_word; /* bumped when all events are to be read, and what it was when they last were */
+static _Atomic uint32_t told_word;
 
 int64_t cpu_host_ns(void)
 {
@@ -132,10 +153,8 @@ static uint32_t wanted_hz(void)
 
 static void disarm(void)
 {
-    if (armed) {
+    if (armed)
         totals.sampled_cpu_ns += cpu_host_ns() - armed_host_ns;
-        totals.uncovered_cpu_ns += timers.unseen_cpu_ns;
-    }
     tick_off();
     timers_stop(&timers);
     names_forget(&names);
@@ -203,11 +222,34 @@ static void count_threads(void)
     }
 }
 
+/* For those that begin between two rounds time in the kernel counts from here. */
+static void begin_windows(void)
+{
+    for (struct cpu_window *w = windows; w; w = w->next)
+        if (!w->looked) {
+            w->kernel_ns = perfclock_kernel_ns();
+            w->looked = true;
+        }
+}
+
+/* All events, for windows that begin or end. */
+static void look_where_asked(void)
+{
+    uint32_t asked = atomic_load(&asked_word);
+    if (asked == atomic_load(&told_word))
+        return;
+    timers_look(&timers);
+    begin_windows();
+    atomic_store(&told_word, asked);
+    lock_wake_word(&told_word);
+}
+
 /* Between two rounds. */
 static void draw_periods(void)
 {
     lock_take(&cpu_lock);
     tidy_events();
+    look_where_asked();
     perfclock_answer(&timers.random);
     drain(0);
     lock_drop(&cpu_lock);
@@ -241,6 +283,7 @@ static bool run_once(void)
     drain(0);
     go_on = windows != NULL && !quiet;
     tidy_events();
+    look_where_asked();
     if (go_on && !stolen) {
         arm(wanted_hz());
         check_handler();
@@ -287,18 +330,16 @@ static void wake_engine(void)
     lock_wake_word(&wake_word);
 }
 
-/* Timers and threads stay behind in the parent. Windows that were open there belong to the parent's profile; their
- * memory here is given up. */
+/* Most children never sample: the ring is made ready for those that do. Timers and threads stay behind in the parent.
+ * Windows that were open there belong to the parent's profile; their memory here is given up. */
 static void fork_after_child(void)
 {
     lock_reset_after_fork(&cpu_lock);
     tick_after_fork_child();
     timers_after_fork_child(&timers);
     names_forget(&names);
-    if (ring_ready)
-        ring_reset(&ring);
     windows = NULL;
-    running = armed = stolen = false;
+    ring_ready = running = armed = stolen = false;
     totals = (struct cpu_stats){0};
 }
 
@@ -312,6 +353,11 @@ static enum status prepare_ring(struct reason *why)
 {
     if (ring_ready)
         return STATUS_OK;
+    if (ring.slots) { /* a fork's child */
+        ring_reset(&ring);
+        ring_ready = true;
+        return STATUS_OK;
+    }
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     size_t slots = RING_SLOTS_MIN;
     while (slots < (size_t)(cpus > 0 ? cpus : 1) * RING_SLOTS_PER_CPU && slots < RING_SLOTS_MAX)
@@ -342,6 +388,7 @@ static void mark_start(struct cpu_window *w, int64_t host_ns)
     w->process_ns = host_ns;
     w->unseen_ns = timers.unseen_cpu_ns;
     w->kernel_ns = perfclock_kernel_ns();
+    w->looked = true;
     for (int i = 0; i < COUNTER_N; i++)
         w->counters[i] = counter_read((enum counter)i);
 }
@@ -365,6 +412,7 @@ enum status cpu_window_open(uint32_t hz, struct cpu_sink sink, struct cpu_window
     w->finest_ns = (uint32_t)(NS_PER_S / w->hz);
     thin_init(&w->thin, w->finest_ns, (uint64_t)clock_ns(CLOCK_MONOTONIC) ^ (uint64_t)(uintptr_t)w);
     mark_start(w, cpu_host_ns());
+    w->looked = false;
     drain(0); /* what is in the ring happened before this window */
     w->next = windows;
     windows = w;
@@ -377,6 +425,7 @@ done:
         free(w);
         return status;
     }
+    atomic_fetch_add(&asked_word, 1);
     wake_engine();
     *out = w;
     return STATUS_OK;
@@ -417,9 +466,25 @@ static void fill_stats(const struct cpu_window *w, int64_t host_ns, struct cpu_s
     out->stolen = stolen;
 }
 
+/* What runs in the kernel until now is to be in the sum: only the engine has the descriptors. Any context. */
+static void look_at_kernel(int64_t within_ns)
+{
+    if (!atomic_load(&events_open))
+        return;
+    int64_t end = clock_ns(CLOCK_MONOTONIC) + within_ns, left = within_ns;
+    uint32_t mine = atomic_fetch_add(&asked_word, 1) + 1, told;
+    atomic_fetch_add(&wake_word, 1);
+    lock_wake_word(&wake_word);
+    while ((int32_t)(mine - (told = atomic_load(&told_word))) > 0 && left > 0) {
+        lock_wait_word(&told_word, told, left);
+        left = end - clock_ns(CLOCK_MONOTONIC);
+    }
+}
+
 bool cpu_window_visit(struct cpu_window *w, int64_t host_ns, int64_t within_ns,
                       void (*visit)(void *arg, const struct cpu_stats *stats), void *arg)
 {
+    look_at_kernel(LOOK_PATIENCE_NS);
     if (!lock_take_within(&cpu_lock, within_ns))
         return false;
     struct cpu_stats stats = {0};
@@ -438,6 +503,7 @@ void cpu_window_restart(struct cpu_window *w, int64_t host_ns)
 
 void cpu_window_close(struct cpu_window *w, struct cpu_stats *stats)
 {
+    look_at_kernel(LOOK_PATIENCE_NS);
     lock_take(&cpu_lock);
     drain(UNFINISHED_TRIES);
     bool was_open = unlink_window(w);
@@ -552,7 +618,7 @@ void cpu_stats(struct cpu_stats *out)
     out->asked_hz = windows ? wanted_hz() : 0;
     out->set_hz = default_hz;
     out->sampled_cpu_ns += armed ? cpu_host_ns() - armed_host_ns : 0;
-    out->uncovered_cpu_ns += armed ? timers.unseen_cpu_ns : 0;
+    out->uncovered_cpu_ns = timers.unseen_cpu_ns;
     out->kernel_cpu_ns = perfclock_kernel_ns();
     out->bytes = slab_held_bytes() + modules_bytes() + (ring_ready ? (ring.mask + 1) * sizeof(struct ring_slot) : 0);
     out->stolen = stolen;

@@ -28,6 +28,11 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static bool is_among(uint32_t tid, const struct vec_u32 *tids)
+{
+    return tids->n && bsearch(&tid, tids->at, tids->n, sizeof tid, by_number);
+}
+
 /* getdents64 into a buffer of our own: opendir would allocate 32 KiB each time. */
 bool tasks_list(struct vec_u32 *tids)
 {
@@ -52,7 +57,14 @@ bool tasks_list(struct vec_u32 *tids)
     close(fd);
     if (tids->n)
         qsort(tids->at, tids->n, sizeof *tids->at, by_number);
-    return good;
+    if (!good || !is_among((uint32_t)getpid(), tids))
+        tids->n = 0;
+    return tids->n > 0;
+}
+
+bool tasks_is_own(int32_t tid)
+{
+    return tgkill(getpid(), tid, 0) == 0;
 }
 
 /* The value behind "Name:\t" in a status file, NULL where there is none. text is the whole file. */

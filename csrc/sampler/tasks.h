@@ -7,9 +7,12 @@
 
 #include "base/vec.h"
 
-/* Replaces tids by the live threads' ids, in rising order. False where /proc cannot be read (no descriptor
- * left, no /proc): tids is then empty. */
+/* Replaces tids by the live threads' ids, in rising order. False where /proc cannot be read (no descriptor left, no
+ * /proc, or that of another namespace, whose numbers mean others here): tids is then empty. */
 bool tasks_list(struct vec_u32 *tids);
+
+/* Is tid a thread of this process now, whatever was read a moment ago? */
+bool tasks_is_own(int32_t tid);
 
 enum tasks_consent { TASKS_YES, TASKS_NO, TASKS_UNKNOWN, TASKS_ASLEEP, TASKS_GONE };
 

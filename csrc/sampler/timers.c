@@ -23,6 +23,9 @@
 #define CHECKS_AT_ONCE   16
 #define SCANS_PER_CHECKS 4
 
+/* Of all threads, so many before others may have the lock; armed in a millisecond, some 60 us each. */
+#define PORTION 16
+
 #define MISSES_MAX 3
 
 /* Each thread that blocks SIGPROF waits once for the engine: where they are many none has to. */
@@ -97,8 +100,11 @@ static bool open_event(struct timers *t, struct timer_slot *slot)
     return slot->event;
 }
 
+/* Somebody else's thread, by that number, would be sent our signals, and die of them. */
 static enum timer_state arm(struct timers *t, struct timer_slot *slot)
 {
+    if (!tasks_is_own(slot->tid))
+        return TIMER_GONE;
     enum tasks_consent consent = tasks_may_signal((uint32_t)slot->tid);
     if (consent == TASKS_UNKNOWN || (consent == TASKS_NO && slot->misses > 1)) /* at first it may just be starting */
         slot->calm = CALM_LOOKS;
@@ -202,13 +208,29 @@ static void settle_unarmed(struct timers *t)
     }
 }
 
-/* What events have counted, of so many at each scan. */
-static void look_at_events(struct timers *t)
+static void breathe(const struct timers *t, size_t i)
 {
-    for (size_t i = 0; i < t->n && i < CHECKS_AT_ONCE; i++) {
-        const struct timer_slot *slot = &t->at[t->events_cursor++ % t->n];
-        if (slot->state == TIMER_ARMED && slot->event)
-            perfclock_look(slot->id);
+    if (t->breathe && i % PORTION == PORTION - 1)
+        t->breathe();
+}
+
+static void look_at(const struct timer_slot *slot)
+{
+    if (slot->state == TIMER_ARMED && slot->event)
+        perfclock_look(slot->id);
+}
+
+static void look_at_some(struct timers *t)
+{
+    for (size_t i = 0; i < t->n && i < CHECKS_AT_ONCE; i++)
+        look_at(&t->at[t->events_cursor++ % t->n]);
+}
+
+void timers_look(struct timers *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        look_at(&t->at[i]);
+        breathe(t, i);
     }
 }
 
@@ -245,7 +267,7 @@ void timers_scan(struct timers *t, const struct vec_u32 *tids)
     t->first_scan_done = true;
     if (t->scans++ % SCANS_PER_CHECKS == 0)
         look_after_some(t);
-    look_at_events(t);
+    look_at_some(t);
     settle_unarmed(t);
 }
 
@@ -340,7 +362,6 @@ static void forget(struct timers *t)
     t->n = 0;
     t->blocked = t->refused = t->leaving = 0;
     t->cursor = 0;
-    t->unseen_cpu_ns = 0;
     t->first_scan_done = false;
 }
 
@@ -357,4 +378,5 @@ void timers_after_fork_child(struct timers *t)
 {
     perfclock_after_fork_child();
     forget(t);
+    t->unseen_cpu_ns = 0;
 }

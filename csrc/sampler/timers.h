@@ -55,8 +55,11 @@ struct timers {
     size_t cursor; /* where the next scan goes on looking after known threads */
     size_t events_cursor;
     uint64_t queue_room;   /* timers that may still be made in this scan */
-    int64_t unseen_cpu_ns; /* CPU that threads had used when they were found, those of the first scan apart */
+    int64_t unseen_cpu_ns; /* CPU that threads had used when they were found, those of first scans apart; never falls */
     bool first_scan_done;
+
+    /* Between portions of what many threads make long: lets whoever waits have the lock. All but a scan may happen. */
+    void (*breathe)(void);
 };
 
 /* Arms every thread of tids (from tasks_list, which allocates and is asked before the lock is taken) that has no timer
@@ -69,6 +72,9 @@ void timers_scan(struct timers *t, const struct vec_u32 *tids);
 bool timers_pause(struct timers *t, int32_t tid, bool again);
 void timers_resume(struct timers *t, int32_t tid);
 bool timers_leave(struct timers *t); /* false: nobody waited */
+
+/* What all events have counted until now is in perfclock_kernel_ns. A scan looks at a few only. */
+void timers_look(struct timers *t);
 
 /* From now on this period; existing timers are re-armed. */
 void timers_set_period(struct timers *t, uint32_t period_ns);

@@ -8,6 +8,7 @@ bool ring_init(struct ring *r, size_t slots)
         mmap(NULL, slots * sizeof(struct ring_slot), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return false;
+    madvise(memory, slots * sizeof(struct ring_slot), MADV_WIPEONFORK); /* kernels before 4.14 copy it */
     r->slots = memory;
     r->mask = slots - 1;
     ring_reset(r);

@@ -9,7 +9,8 @@
  * position by one compare-and-swap, tried RING_TRIES times; it never waits. When the ring is full the
  * sample is dropped, and the caller counts it.
  *
- * The memory comes from mmap and is never given back: a late handler may still look at it.
+ * The memory comes from mmap and is never given back: a late handler may still look at it. A fork's child finds zeros
+ * there: nothing of it is copied, and what a handler does with it harms nobody.
  */
 #ifndef CPROF_SIG_RING_H
 #define CPROF_SIG_RING_H
@@ -41,7 +42,8 @@ struct ring { // NOLINT(clang-analyzer-optin.performance.Padding)
 
 /* slots must be a power of two. False when the memory cannot be had. Not in a handler. */
 bool ring_init(struct ring *r, size_t slots);
-/* Forgets what is in it. Only while no handler can run: in a fork's child. */
+/* Forgets what is in it, writing to every slot. Only while no handler can run: in a fork's child, before it is used
+ * there. */
 void ring_reset(struct ring *r);
 
 /* NULL: no room. Otherwise the slot must be committed, soon and by the same handler. */

@@ -4,14 +4,19 @@
  */
 #include "check.h"
 #include "sampler/cpu.h"
+#include "sig/tick.h"
 
+#include <fcntl.h>
+#include <linux/sched.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -149,6 +154,112 @@ static void later_threads_are_covered(void)
     CHECK(seen > 2 * each - 0.2 && seen < 2 * each * 1.1 + 0.1);
 }
 
+static void *work_at_once(void *arg)
+{
+    burn(0.02);
+    return arg;
+}
+
+static int64_t uncovered_ns(void)
+{
+    struct cpu_stats stats;
+    cpu_stats(&stats);
+    return stats.uncovered_cpu_ns;
+}
+
+/* Sampling that stopped in between, as around unshare(), made the second window's loss a negative number. */
+static void what_was_lost_stays_lost_when_sampling_stops(void)
+{
+    struct sum a = {0}, b = {0};
+    struct cpu_stats first, second;
+    struct cpu_window *outer = open_window(100, &a);
+    wait_armed(100);
+    int64_t before = uncovered_ns();
+    while (uncovered_ns() == before) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, work_at_once, NULL);
+        pthread_join(thread, NULL);
+    }
+    struct cpu_window *inner = open_window(100, &b);
+    cpu_go_quiet();
+    cpu_go_on();
+    cpu_window_close(inner, &second);
+    cpu_window_close(outer, &first);
+    CHECK(second.uncovered_cpu_ns >= 0);
+    CHECK(first.uncovered_cpu_ns > 0);
+    CHECK(uncovered_ns() >= before + first.uncovered_cpu_ns);
+}
+
+#define IDLE 400
+
+static int gate[2];
+
+static void *idle(void *arg)
+{
+    char c;
+    while (read(gate[0], &c, 1) < 0)
+        ;
+    return arg;
+}
+
+static void start_idle(pthread_t threads[IDLE])
+{
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 256 << 10);
+    CHECK(pipe(gate) == 0);
+    for (int i = 0; i < IDLE; i++)
+        CHECK(pthread_create(&threads[i], &small, idle, NULL) == 0);
+    pthread_attr_destroy(&small);
+}
+
+static void end_idle(const pthread_t threads[IDLE])
+{
+    close(gate[1]);
+    for (int i = 0; i < IDLE; i++)
+        pthread_join(threads[i], NULL);
+    close(gate[0]);
+}
+
+/* In the kernel, all but a few hundredths of it. */
+static void burn_in_the_kernel(double seconds)
+{
+    static char zeros[1 << 20];
+    double end = thread_seconds() + seconds;
+    int fd = open("/dev/zero", O_RDONLY);
+    while (thread_seconds() < end)
+        CHECK(read(fd, zeros, sizeof zeros) == sizeof zeros);
+    close(fd);
+}
+
+/* Events are read in turn, a few at a time: beside 500 threads most of this was lost, and showed up in a later window.
+ */
+static void time_in_the_kernel_is_read_when_a_window_ends(void)
+{
+    static pthread_t threads[IDLE];
+    struct sum s = {0}, none = {0};
+    struct cpu_stats first, later;
+    start_idle(threads);
+    struct cpu_window *w = open_window(100, &s);
+    do {
+        usleep(500);
+        cpu_stats(&first);
+    } while (first.threads_covered < IDLE + 1);
+    bool by_events = first.threads_perf >= IDLE + 1;
+    burn_in_the_kernel(0.3);
+    struct cpu_window *second = open_window(100, &none);
+    burn(0.05);
+    cpu_window_close(second, &later);
+    cpu_window_close(w, &first);
+    end_idle(threads);
+    printf("0.3 s in the kernel: %.3f s, and %.3f s afterwards\n", (double)first.kernel_cpu_ns / 1e9,
+           (double)later.kernel_cpu_ns / 1e9);
+    if (!by_events)
+        return;
+    CHECK(first.kernel_cpu_ns > 150000000);
+    CHECK(later.kernel_cpu_ns < 150000000);
+}
+
 static volatile sig_atomic_t foreign;
 
 static void on_foreign(int sig)
@@ -251,6 +362,128 @@ __attribute__((unused)) static void a_forks_child_starts_anew(void)
     CHECK(s.ticks >= 50);
 }
 
+#define FORKS 20
+
+/* Pages that each child touches or copies. */
+static double faults_per_fork(void)
+{
+    struct rusage before, after;
+    getrusage(RUSAGE_CHILDREN, &before);
+    for (int i = 0; i < FORKS; i++) {
+        pid_t child = fork();
+        if (child == 0)
+            _exit(0);
+        while (waitpid(child, NULL, 0) < 0)
+            ;
+    }
+    getrusage(RUSAGE_CHILDREN, &after);
+    return (double)(after.ru_minflt - before.ru_minflt) / FORKS;
+}
+
+/* Every child of a program that had once been sampled wrote to all pages of the ring, 300 of them on two processors. */
+__attribute__((unused)) static void a_finished_profile_makes_no_fork_dearer(void)
+{
+    double before = faults_per_fork();
+    struct sum s = {0};
+    struct cpu_window *w = open_window(1000, &s);
+    wait_armed(1000);
+    burn(0.05);
+    cpu_window_close(w, NULL);
+    double after = faults_per_fork();
+    printf("%.0f faults in a child, %.0f after a profile\n", before, after);
+    CHECK(after < before + 100);
+}
+
+/* No handler has made the ring ready there, and one of the parent's ticks may just have been on its way. */
+__attribute__((unused)) static void a_child_without_fork_handlers_may_get_a_late_tick(void)
+{
+    struct sum s = {0};
+    struct cpu_window *w = open_window(1000, &s);
+    struct cpu_stats stats;
+    wait_armed(1000);
+    burn(0.05);
+    pid_t child = _Fork();
+    if (child == 0) {
+        siginfo_t tick = {.si_signo = SIGPROF, .si_code = SI_TIMER};
+        for (uint32_t run = 1; run < 64; run++) {
+            tick.si_value.sival_ptr = tick_tag(run, gettid());
+            syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGPROF, &tick);
+        }
+        cpu_go_quiet(); /* drains */
+        cpu_go_on();
+        _exit(0);
+    }
+    int status = 1;
+    while (waitpid(child, &status, 0) < 0)
+        ;
+    CHECK_INT(status, 0);
+    cpu_window_close(w, &stats);
+}
+
+#define SKIPPED 77
+
+/* The first process of a namespace of its own, under the /proc of the one outside: the number that it has there is
+ * another program's inside. */
+static int sample_beside_a_namesake(void)
+{
+    char outer[16] = {0};
+    int told[2];
+    if (pipe(told) != 0 || readlink("/proc/self", outer, sizeof outer - 1) <= 0)
+        return SKIPPED;
+    pid_t number = (pid_t)atoi(outer);
+    struct clone_args args = {.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&number, .set_tid_size = 1};
+    pid_t victim = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    if (victim < 0)
+        return SKIPPED;
+    if (victim == 0) {
+        char c;
+        signal(SIGPROF, SIG_DFL);
+        close(told[1]);
+        while (read(told[0], &c, 1) < 0)
+            ;
+        burn(0.3);
+        _exit(0);
+    }
+    struct sum s = {0};
+    struct cpu_stats stats, before;
+    cpu_stats(&before);
+    struct cpu_window *w = open_window(1000, &s);
+    do {
+        usleep(500);
+        cpu_stats(&stats);
+    } while (!stats.threads_covered && stats.scans_failed < before.scans_failed + 2);
+    close(told[1]);
+    int status = 1;
+    while (waitpid(victim, &status, 0) < 0)
+        ;
+    cpu_window_close(w, NULL);
+    return status == 0 ? 0 : 1;
+}
+
+/* It was sent our ticks, and died of them. */
+__attribute__((unused)) static void no_other_program_by_the_number_of_a_thread_is_sampled(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        if (unshare(CLONE_NEWPID) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0)
+            _exit(SKIPPED);
+        pid_t first = fork();
+        if (first == 0)
+            _exit(sample_beside_a_namesake());
+        int status = 1;
+        while (waitpid(first, &status, 0) < 0)
+            ;
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    }
+    int status = 1;
+    while (waitpid(child, &status, 0) < 0)
+        ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+        puts("skipped: no namespace of processes to be had");
+    else
+        CHECK_INT(status, 0);
+}
+
 static void *park(void *arg)
 {
     (void)arg;
@@ -314,16 +547,23 @@ int main(int argc, char **argv)
     struct sigaction own = {.sa_handler = on_foreign, .sa_flags = SA_RESTART};
     sigaction(SIGPROF, &own, NULL);
     bad_rates_are_refused();
+#ifndef __SANITIZE_THREAD__
+    a_finished_profile_makes_no_fork_dearer(); /* before any other */
+#endif
     totals_are_the_cpu_clocks(100);
     totals_are_the_cpu_clocks(1000);
     windows_share_one_engine();
     later_threads_are_covered();
+    what_was_lost_stays_lost_when_sampling_stops();
+    time_in_the_kernel_is_read_when_a_window_ends();
     foreign_signals_are_passed_on();
     a_later_handler_ends_sampling();
 #ifdef __SANITIZE_THREAD__
     puts("skipped: ThreadSanitizer tells a handler of its own as the one before, and has no threads in a fork's child");
 #else
     handlers_that_call_each_other_end();
+    a_child_without_fork_handlers_may_get_a_late_tick();
+    no_other_program_by_the_number_of_a_thread_is_sampled();
     a_forks_child_starts_anew();
     refused_timers_are_counted();
 #endif
