@@ -17,6 +17,7 @@ enum lock_rank {
     LOCK_API,       /* a public call that starts or stops something */
     LOCK_SERVER,    /* http/server: the one server of the process */
     LOCK_WORK,      /* http/work: the queue between event loop and worker */
+    LOCK_REFRESH,   /* sampler/modules: a whole refresh; threads of ours alone */
     LOCK_CPU,       /* sampler/cpu: windows, timers, the drain */
     LOCK_MODULES,   /* sampler/modules: while the loader is asked */
     LOCK_PAGES,     /* http/pages: the program's own */

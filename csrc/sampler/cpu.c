@@ -255,6 +255,16 @@ static void draw_periods(void)
     lock_drop(&cpu_lock);
 }
 
+/* While tables are built: a thread that is about to block SIGPROF waits for us, and periods run out. */
+static void draw_if_asked(void)
+{
+    static uint32_t seen; /* the engine's */
+    uint32_t now = atomic_load(&wake_word);
+    if (now != seen)
+        draw_periods();
+    seen = now;
+}
+
 /* Until the next round is due, or asked for. */
 static void rest_for(uint32_t seen, uint32_t looked, int64_t ns)
 {
@@ -309,7 +319,7 @@ static void engine(void *arg)
     got_want(+1);
     for (;;) {
         uint32_t looked = atomic_load(&look_word), seen = atomic_load(&wake_word);
-        if (modules_refresh())
+        if (modules_refresh(draw_if_asked))
             redirections = REDIRECTIONS_MAX;
         if (redirections > 0)
             redirections = modules_redirect() ? 0 : redirections - 1;

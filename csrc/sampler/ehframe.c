@@ -171,11 +171,20 @@ static void read_fde(const struct ehframe *in, struct cfi_reader r, size_t cie_a
                                  .end = (uint32_t)(r.end - in->bytes)});
 }
 
+#define AT_ONCE 4096 /* a millisecond */
+
+static void look_up(const struct ehframe *in, size_t i)
+{
+    if (in->meanwhile && i % AT_ONCE == AT_ONCE - 1)
+        in->meanwhile();
+}
+
 static void read_fdes(const struct ehframe *in, struct fdes *out)
 {
     struct cie_memory last = {.at = SIZE_MAX};
     size_t at = 0;
-    while (in->n - at >= 8 && !out->failed) {
+    for (size_t i = 0; in->n - at >= 8 && !out->failed; i++) {
+        look_up(in, i);
         struct cfi_reader r = {in->bytes + at, in->bytes + in->n, false};
         uint32_t length = cfi_u32(&r);
         /* 0 ends the section; 0xffffffff would be the 64-bit form, which no compiler of ours writes here. */
@@ -210,6 +219,7 @@ static void run_fdes(const struct ehframe *in, const struct fdes *fdes, struct c
     struct cie_memory last = {.at = SIZE_MAX};
     for (size_t i = 0; i < fdes->n && !out->failed; i++) {
         const struct fde *f = &fdes->at[i];
+        look_up(in, i);
         struct cfi_reader program = {in->bytes + f->program, in->bytes + f->end, false};
         if (recall_cie(in, f->cie_at, &last))
             cfi_run(&last.cie.rules, program, f->start, f->size, out);

@@ -15,6 +15,9 @@ struct ehframe {
     size_t n;
     uint64_t address;   /* where bytes[0] stands in the process */
     uint64_t low, high; /* the module's executable range; rows are relative to low */
+
+    /* Called every millisecond or so, since a large module takes 50; NULL: the caller has nothing else to do. */
+    void (*meanwhile)(void);
 };
 
 /* Malloc'ed rows sorted by pc, gaps between functions as ROW_NONE. *n_rows 0 and *rows NULL where there are

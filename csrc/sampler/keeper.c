@@ -55,7 +55,7 @@ static void redirect(void)
 static void look(void *arg)
 {
     (void)arg;
-    bool changed = modules_refresh();
+    bool changed = modules_refresh(NULL);
     set_pace(changed);
     atomic_store(&ready, 1);
     lock_wake_word(&ready);

@@ -54,9 +54,8 @@ static _Atomic size_t loaded_bytes; /* of its tables and the map, for modules_by
 static int64_t ask_again_ns;        /* when walks may ask though nothing was loaded */
 static bool refreshing;             /* a fork may see it set: then loaded may be half-written */
 
-/* Held during a whole refresh, by threads of ours alone. A fork does not wait for it. Its rank is that of the other
- * lock below which the loader's may be wanted. */
-static struct lock refresh_lock = LOCK_INIT(LOCK_CPU);
+/* Held during a whole refresh, by threads of ours alone. A fork does not wait for it. */
+static struct lock refresh_lock = LOCK_INIT(LOCK_REFRESH);
 
 /* Held while the loader is asked. A fork waits for it, and while one is under way the loader is not asked: the child
  * would find the loader's own lock held by a thread that it does not have. Nobody who holds it waits for anything but
@@ -279,14 +278,14 @@ static bool read_loaded(struct list *l)
     return false;
 }
 
-static void build(struct module *m)
+static void build(struct module *m, void (*meanwhile)(void))
 {
     const struct module *known = find_known(m);
     if (known) {
         m->rows = known->rows;
         m->n_rows = known->n_rows;
     } else if (m->ehframe_copy) {
-        struct ehframe in = {m->ehframe_copy, m->ehframe_n, m->ehframe_address, m->low, m->high};
+        struct ehframe in = {m->ehframe_copy, m->ehframe_n, m->ehframe_address, m->low, m->high, meanwhile};
         ehframe_rows(&in, &m->rows, &m->n_rows);
         m->ehframe_copy = NULL;
     }
@@ -364,7 +363,7 @@ static void retire(const struct rows_map *map, const struct list *now)
     retired[n_retired++].n_rows = n;
 }
 
-static bool refresh(void)
+static bool refresh(void (*meanwhile)(void))
 {
     struct list now = {0};
     free_retired();
@@ -374,7 +373,7 @@ static bool refresh(void)
     }
     for (size_t i = 0; i < now.n; i++)
         if (!now.at[i].built)
-            build(&now.at[i]);
+            build(&now.at[i], meanwhile);
     munmap(now.bytes, now.bytes_cap);
     now.bytes = NULL;
     qsort(now.at, now.n, sizeof *now.at, by_low);
@@ -392,13 +391,13 @@ static bool refresh(void)
     return true;
 }
 
-bool modules_refresh(void)
+bool modules_refresh(void (*meanwhile)(void))
 {
     footing_forget();
     rows_answer(false);
     lock_take(&refresh_lock);
     refreshing = true;
-    bool changed = refresh();
+    bool changed = refresh(meanwhile);
     refreshing = false;
     bool may_ask = changed || clock_mono_ns() >= ask_again_ns;
     if (may_ask)

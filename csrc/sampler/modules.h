@@ -10,8 +10,9 @@
 #include <stddef.h>
 
 /* Rebuilds and publishes the map if anything was loaded or unloaded since the last call; otherwise costs one
- * call of dl_iterate_phdr. Tables of modules that stayed are kept. */
-bool modules_refresh(void);
+ * call of dl_iterate_phdr. Tables of modules that stayed are kept. meanwhile is called now and then while tables are
+ * built, with no lock but LOCK_REFRESH held; NULL: there is nothing else to do. */
+bool modules_refresh(void (*meanwhile)(void));
 
 /* Is the loader being asked, or waited for? Any thread. */
 bool modules_is_asking(void);

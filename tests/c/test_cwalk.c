@@ -230,7 +230,7 @@ int main(void)
     return 0;
 #endif
     no_table_is_partial();
-    modules_refresh();
+    modules_refresh(NULL);
     wild_registers_are_survived();
 #if defined(__x86_64__)
     jit_code_is_passed_or_ends_the_walk();

@@ -69,7 +69,7 @@ static void put_fde(struct section *s, uint32_t start, uint32_t size, const uint
 
 static struct row *rows_of(const struct section *s, uint32_t *n)
 {
-    struct ehframe in = {s->bytes, s->n, 0x9000, LOW, 0x2000};
+    struct ehframe in = {s->bytes, s->n, 0x9000, LOW, 0x2000, NULL};
     struct row *rows = NULL;
     CHECK(ehframe_rows(&in, &rows, n) == STATUS_OK);
     return rows;
@@ -205,8 +205,8 @@ static int damage(struct dl_phdr_info *info, size_t size, void *arg)
                 uint32_t n_rows = 0;
                 memcpy(copy, section, n);
                 copy[at] = change == 0 ? 0xff : change == 1 ? 0 : copy[at] ^ 0x80;
-                struct ehframe in = {copy, n, (uint64_t)(uintptr_t)section, info->dlpi_addr,
-                                     info->dlpi_addr + (1u << 30)};
+                struct ehframe in = {
+                    copy, n, (uint64_t)(uintptr_t)section, info->dlpi_addr, info->dlpi_addr + (1u << 30), NULL};
                 CHECK(ehframe_rows(&in, &rows, &n_rows) == STATUS_OK);
                 free(rows);
             }
@@ -214,6 +214,41 @@ static int damage(struct dl_phdr_info *info, size_t size, void *arg)
         free(copy);
     }
     return 1; /* the main program only */
+}
+
+#define MANY 10000
+
+static int looked_up;
+
+static void look_up(void)
+{
+    looked_up++;
+}
+
+/* A library like LLVM's takes 50 ms, in which threads of the host's may wait for who reads it. */
+static void many_functions(void)
+{
+    struct section cie = {0};
+    put_cie(&cie, "zR");
+    struct {
+        uint32_t length, back, start, size;
+        uint8_t augmentation, nops[7];
+    } fde = {.length = sizeof fde - 4, .size = 1};
+    uint8_t *all = malloc(cie.n + MANY * sizeof fde);
+    memcpy(all, cie.bytes, cie.n);
+    for (size_t i = 0; i < MANY; i++) {
+        size_t at = cie.n + i * sizeof fde;
+        fde.back = (uint32_t)at + 4;
+        fde.start = LOW + (uint32_t)i;
+        memcpy(all + at, &fde, sizeof fde);
+    }
+    struct ehframe in = {all, cie.n + MANY * sizeof fde, 0x9000, LOW, LOW + MANY, look_up};
+    struct row *rows = NULL;
+    uint32_t n = 0;
+    CHECK(ehframe_rows(&in, &rows, &n) == STATUS_OK && n > 0);
+    CHECK(looked_up >= 4);
+    free(rows);
+    free(all);
 }
 
 int main(void)
@@ -224,6 +259,7 @@ int main(void)
     expressions_of_assembler();
     entries_in_any_order();
 #endif
+    many_functions();
     dl_iterate_phdr(damage, NULL);
     return check_done();
 }

@@ -74,7 +74,7 @@ static void a_refresh_forgets(void)
     const uint64_t low = UINT64_C(0x7ffe12340000);
     struct saferead found = {low, low + 5 * PAGE};
     footing_keep(low, &found, footing_time());
-    modules_refresh();
+    modules_refresh(NULL);
     CHECK(footing_at(low).high == 0);
 }
 
@@ -108,7 +108,7 @@ static void entries_are_whole(void)
 
 int main(void)
 {
-    modules_refresh();
+    modules_refresh(NULL);
     what_was_kept_is_known_from_its_page();
     what_begins_with_the_next_page_does_so_again();
     what_does_not_hold_sp_is_not_kept();

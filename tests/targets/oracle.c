@@ -40,8 +40,9 @@ static inline BARE uint32_t upto(uint32_t n)
     return 1 + (uint32_t)(self->random >> 33) % n;
 }
 
-/* All the work that there is: a unit takes as long for whoever asks. */
-__attribute__((noinline)) void work(uint32_t units)
+/* All the work that there is: a unit takes as long for whoever asks. In registers however the rest is built: in memory
+ * its time depends on where the stack happens to be, by a percent. */
+__attribute__((noinline, optimize("O2"))) void work(uint32_t units)
 {
     uint32_t hash = 2166136261u;
     for (uint32_t i = 0; i < units * 1000; i++) {

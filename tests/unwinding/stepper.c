@@ -114,7 +114,7 @@ static void find_outermost(void)
     ucontext_t here;
     struct walks w;
     getcontext(&here);
-    modules_refresh();
+    modules_refresh(NULL);
     walk_ours(&here, &w);
     walk_theirs(&here, &w);
     outermost = w.ours[w.n_ours - 1];
@@ -181,7 +181,7 @@ static void step_through(const char *path)
         printf("%s: %s\n", path, dlerror());
         exit(1);
     }
-    modules_refresh();
+    modules_refresh(NULL);
     unw_flush_cache(unw_local_addr_space, 0, 0);
     samples = same = better = complete = n_shown = 0;
     for (int round = 0; samples < wanted && round < ROUNDS_MAX; round++) {
