@@ -30,6 +30,7 @@ HANDLER_MAY_USE = {
     "__sigaction",
     # Of the ordinary-thread halves of ring, tick and labelread:
     "mmap",
+    "madvise",
     "getpid",
     "getauxval",
 }

@@ -84,7 +84,7 @@ static void let_go_for_a_moment(void)
 /* Below: under cpu_lock. */
 static struct cpu_window *windows;
 static struct timers timers = {.breathe = let_go_for_a_moment};
-static struct names names;
+static struct names names = {.breathe = let_go_for_a_moment};
 static struct ring ring;
 static bool ring_ready;
 static bool running; /* the engine thread exists and has not decided to end */
@@ -290,10 +290,10 @@ static bool run_once(void)
     lock_take(&cpu_lock);
     if (listed && windows)
         names_scan(&names, &tids);
-    drain(0);
-    go_on = windows != NULL && !quiet;
     tidy_events();
     look_where_asked();
+    drain(0);
+    go_on = windows != NULL && !quiet; /* until timers_scan nobody else has the lock */
     if (go_on && !stolen) {
         arm(wanted_hz());
         check_handler();

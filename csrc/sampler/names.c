@@ -9,7 +9,7 @@
 /* Scans between two looks at a name that stays the same: doubled up to this, about 3 s. */
 #define PATIENCE_MAX 64
 
-/* Known names read in one scan, some 3 us each. */
+/* Known names read in one scan, some 3 us each, and new ones before others may have the lock. */
 #define READS_MAX 64
 
 static const char nobody[NAMES_ROOM];
@@ -29,11 +29,19 @@ static void read_name(struct name_slot *slot)
     memcpy(slot->name, text, n);
 }
 
-static struct name_slot new_slot(uint32_t tid)
+/* What may be forgotten meanwhile is not read on. */
+static void read_new(struct names *names)
 {
-    struct name_slot slot = {.tid = (int32_t)tid};
-    read_name(&slot);
-    return slot;
+    int reads = 0;
+    for (size_t i = 0; i < names->n; i++) {
+        struct name_slot *slot = &names->at[i];
+        if (slot->patience || slot->gone)
+            continue;
+        slot->patience = 1;
+        read_name(slot);
+        if (++reads % READS_MAX == 0 && names->breathe)
+            names->breathe();
+    }
 }
 
 /* Before what was sampled since is looked up. */
@@ -66,7 +74,7 @@ static size_t merge(const struct names *names, const struct vec_u32 *tids, struc
             old++;
         } else {
             bool same = known && known->tid == live;
-            next[n++] = same && !known->gone ? *known : new_slot(tids->at[i]);
+            next[n++] = same && !known->gone ? *known : (struct name_slot){.tid = (int32_t)tids->at[i]};
             old += same;
             i++;
         }
@@ -82,6 +90,7 @@ void names_scan(struct names *names, const struct vec_u32 *tids)
         return;
     names->n = merge(names, tids, next);
     names->at = next;
+    read_new(names);
 }
 
 const char *names_of(struct names *names, int32_t tid)

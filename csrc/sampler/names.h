@@ -29,7 +29,8 @@ struct name_slot {
 struct names {
     struct name_slot *at; /* by rising tid */
     size_t n;
-    struct tables tables; /* at is one of them, the next scan fills the other */
+    struct tables tables;  /* at is one of them, the next scan fills the other */
+    void (*breathe)(void); /* as that of struct timers */
 };
 
 /* These are the threads now, in rising order. Reads /proc on the engine's thread, for new threads and a few others. */

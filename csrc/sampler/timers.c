@@ -103,7 +103,7 @@ static bool open_event(struct timers *t, struct timer_slot *slot)
 /* Somebody else's thread, by that number, would be sent our signals, and die of them. */
 static enum timer_state arm(struct timers *t, struct timer_slot *slot)
 {
-    if (!tasks_is_own(slot->tid))
+    if (!tasks_is_own(slot->tid) || thread_is_ours(slot->tid))
         return TIMER_GONE;
     enum tasks_consent consent = tasks_may_signal((uint32_t)slot->tid);
     if (consent == TASKS_UNKNOWN || (consent == TASKS_NO && slot->misses > 1)) /* at first it may just be starting */
@@ -150,13 +150,28 @@ static bool clock_lives(const struct timer_slot *slot, int64_t cpu_ns)
     return syscall(SYS_timer_gettime, slot->id, &left) == 0 && (left.it_value.tv_sec || left.it_value.tv_nsec);
 }
 
-static struct timer_slot new_slot(struct timers *t, int32_t tid)
+static void breathe(const struct timers *t, size_t i)
 {
-    struct timer_slot slot = {.tid = tid, .cpu_seen_ns = cpu_ns_of(tid)};
+    if (t->breathe && i % PORTION == PORTION - 1)
+        t->breathe();
+}
+
+static void meet(struct timers *t, struct timer_slot *slot)
+{
+    slot->cpu_seen_ns = cpu_ns_of(slot->tid);
     if (t->first_scan_done)
-        t->unseen_cpu_ns += slot.cpu_seen_ns;
-    try_arm(t, &slot);
-    return slot;
+        t->unseen_cpu_ns += slot->cpu_seen_ns;
+    try_arm(t, slot);
+}
+
+static void meet_new(struct timers *t)
+{
+    size_t met = 0;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->at[i].state == TIMER_NEW) {
+            meet(t, &t->at[i]);
+            breathe(t, met++);
+        }
 }
 
 /* What may have changed about a known thread: it may be another one by the same number, may have blocked SIGPROF since,
@@ -192,6 +207,7 @@ static void look_after_some(struct timers *t)
  * again at once. */
 static void settle_unarmed(struct timers *t)
 {
+    size_t others = 0;
     t->blocked = t->refused = 0;
     for (size_t i = 0; i < t->n; i++) {
         struct timer_slot *slot = &t->at[i];
@@ -205,13 +221,9 @@ static void settle_unarmed(struct timers *t)
                                                                               : BLOCKED_SCANS);
         t->blocked += slot->blocked_scans == BLOCKED_SCANS;
         t->refused += slot->state == TIMER_REFUSED;
+        if (slot->state != TIMER_ARMED)
+            breathe(t, others++);
     }
-}
-
-static void breathe(const struct timers *t, size_t i)
-{
-    if (t->breathe && i % PORTION == PORTION - 1)
-        t->breathe();
 }
 
 static void look_at(const struct timer_slot *slot)
@@ -234,29 +246,45 @@ void timers_look(struct timers *t)
     }
 }
 
-/* Both lists are sorted by tid: one pass merges them into the next table. */
+/* Clocks of threads that are not in the list any more. */
+static void sweep(struct timers *t, const struct vec_u32 *tids)
+{
+    size_t live = 0, swept = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        while (live < tids->n && (int32_t)tids->at[live] < t->at[i].tid)
+            live++;
+        if (live < tids->n && (int32_t)tids->at[live] == t->at[i].tid)
+            continue;
+        delete_timer(&t->at[i]);
+        breathe(t, swept++);
+    }
+}
+
+/* Both lists are sorted by tid: one pass merges them into the next table, and asks the kernel for nothing. */
 static size_t merge_tasks(struct timers *t, const struct vec_u32 *tids, struct timer_slot *next)
 {
     size_t n = 0, old = 0;
     for (size_t i = 0; i < tids->n; i++) {
         int32_t tid = (int32_t)tids->at[i];
         while (old < t->n && t->at[old].tid < tid)
-            delete_timer(&t->at[old++]);
+            old++;
         bool known = old < t->n && t->at[old].tid == tid;
         if (thread_is_ours(tid)) {
             if (known)
                 delete_timer(&t->at[old++]);
         } else {
-            next[n++] = known ? t->at[old++] : new_slot(t, tid);
+            next[n++] = known ? t->at[old++] : (struct timer_slot){.tid = tid, .state = TIMER_NEW};
         }
     }
-    while (old < t->n)
-        delete_timer(&t->at[old++]);
     return n;
 }
 
 void timers_scan(struct timers *t, const struct vec_u32 *tids)
 {
+    uint32_t stops = t->stops;
+    sweep(t, tids);
+    if (t->stops != stops)
+        return;
     struct timer_slot *next = tables_spare(&t->tables, t->at, (tids->n + 1) * sizeof *next);
     if (!next)
         return;                   /* what is armed stays armed */
@@ -264,7 +292,8 @@ void timers_scan(struct timers *t, const struct vec_u32 *tids)
     t->filter = FILTER_UNKNOWN;
     t->n = merge_tasks(t, tids, next);
     t->at = next;
-    t->first_scan_done = true;
+    meet_new(t);
+    t->first_scan_done = t->stops == stops;
     if (t->scans++ % SCANS_PER_CHECKS == 0)
         look_after_some(t);
     look_at_some(t);
@@ -363,6 +392,7 @@ static void forget(struct timers *t)
     t->blocked = t->refused = t->leaving = 0;
     t->cursor = 0;
     t->first_scan_done = false;
+    t->stops++;
 }
 
 void timers_stop(struct timers *t)

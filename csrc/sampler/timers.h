@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 enum timer_state {
+    TIMER_NEW, /* found by the scan that is under way */
     TIMER_ARMED,
     TIMER_PAUSED,  /* its thread blocks SIGPROF for a while, and told us so */
     TIMER_BLOCKED, /* the thread must not be signalled: it blocks SIGPROF, or is in strict seccomp mode */
@@ -57,6 +58,7 @@ struct timers {
     uint64_t queue_room;   /* timers that may still be made in this scan */
     int64_t unseen_cpu_ns; /* CPU that threads had used when they were found, those of first scans apart; never falls */
     bool first_scan_done;
+    uint32_t stops;
 
     /* Between portions of what many threads make long: lets whoever waits have the lock. All but a scan may happen. */
     void (*breathe)(void);

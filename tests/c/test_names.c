@@ -96,10 +96,35 @@ static void a_child_forgets_them(void)
     CHECK_STR(names_of(&names, gettid()), "changed");
 }
 
+static int breaths;
+
+static void breathe_and_forget(void)
+{
+    if (++breaths == 2)
+        names_forget(&names);
+}
+
+/* A fork waits for the lock, and a window may close while others have it. Numbers that no thread can have. */
+static void many_are_read_in_portions(void)
+{
+    struct vec_u32 tids = {0};
+    for (uint32_t i = 0; i < 1000; i++)
+        vec_u32_push(&tids, (1u << 22) + i);
+    names.breathe = breathe_and_forget;
+    names_scan(&names, &tids);
+    CHECK_INT(breaths, 2);
+    CHECK_INT(names.n, 0);
+    names_scan(&names, &tids);
+    CHECK(breaths > 10);
+    CHECK_INT(names.n, 1000);
+    vec_u32_fini(&tids);
+}
+
 int main(void)
 {
     names_follow_their_thread();
     a_name_that_lasted_is_looked_at_less_often();
     a_child_forgets_them();
+    many_are_read_in_portions();
     return check_done();
 }
