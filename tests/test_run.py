@@ -49,7 +49,7 @@ def ended(words: list[str], **more: Any) -> Ended:
     done = subprocess.run(
         words,
         env=env,
-        timeout=DEADLINE_S,
+        timeout=more.pop("deadline_s", DEADLINE_S),
         check=False,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -509,7 +509,7 @@ def libraries(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(copy)
 
 
-def run_with(libraries: Path, output: Path, *words: str) -> Ended:
+def run_with(libraries: Path, output: Path, *words: str, **more: Any) -> Ended:
     """As `cprof run -o` does it, with other libraries."""
     env: Mapping[str, str] = {
         "LD_PRELOAD": str(libraries / "libcprof_preload.so"),
@@ -519,7 +519,7 @@ def run_with(libraries: Path, output: Path, *words: str) -> Ended:
         "CPROF_RUN_OUTPUT": str(output),
     }
     script = 'CPROF_RUN_PID=$$ exec env "$@"'
-    return ended(["sh", "-c", script, "sh", *(f"{k}={v}" for k, v in env.items()), *words])
+    return ended(["sh", "-c", script, "sh", *(f"{k}={v}" for k, v in env.items()), *words], **more)
 
 
 def test_a_core_of_another_version(libraries: Path, endings: Path, tmp_path: Path) -> None:
@@ -559,6 +559,20 @@ def test_a_signal_while_the_writer_writes(libraries: Path, endings: Path, tmp_pa
     writer.chmod(writer.stat().st_mode | stat.S_IXUSR)
     done = run_with(libraries, tmp_path / "cpu.gz", str(endings), "exit", "3")
     assert done == (-signal.SIGTERM, "exit\n", "")
+
+
+@pytest.mark.long
+def test_a_writer_that_does_not_end(libraries: Path, endings: Path, tmp_path: Path) -> None:
+    """Whoever ends the program waits a minute for it; that was two."""
+    writer, pid = libraries / "cprof_write", tmp_path / "pid"
+    writer.write_text(f"#!/bin/sh\necho $$ >{pid}\nexec sleep 1000\n")
+    writer.chmod(writer.stat().st_mode | stat.S_IXUSR)
+    words = (str(endings), "exit", "3")
+    try:
+        done = run_with(libraries, tmp_path / "cpu.gz", *words, deadline_s=100)
+        assert done[:2] == (3, "exit\n")
+    finally:
+        os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
 # --- Beside a server ------------------------------------------------------------------------------

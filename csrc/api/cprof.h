@@ -113,7 +113,8 @@ int cprof_serve_with(const struct cprof_serve_options *options);
 const char *cprof_serve_addr(void);
 
 /* Stops the server; requests under way are cut. Returns when its threads have let go, but waits for no function of the
- * program's: a page or a variable's function that is under way goes on, and needs what it uses. */
+ * program's: a page or a variable's function that is under way goes on, and needs what it uses. Nor does it wait longer
+ * than 2 s for names that are being looked up. */
 int cprof_close(void);
 
 /*

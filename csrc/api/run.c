@@ -5,6 +5,7 @@
 
 #include "base/any/mask.h"
 #include "base/atfork.h"
+#include "base/clock.h"
 #include "base/helper.h"
 #include "base/lock.h"
 #include "base/say.h"
@@ -194,8 +195,9 @@ static bool write_profile(void)
         atomic_store(&ending, gettid());
         lock_wake_word(&writer_state);
     }
-    for (int i = 0; i < 2 && atomic_load(&writer_state) == ASKED; i++) /* a wait may end early, once */
-        lock_wait_word(&writer_state, ASKED, WRITE_PATIENCE_NS);
+    int64_t end = clock_mono_ns() + WRITE_PATIENCE_NS, left = WRITE_PATIENCE_NS;
+    for (; left > 0 && atomic_load(&writer_state) == ASKED; left = end - clock_mono_ns())
+        lock_wait_word(&writer_state, ASKED, left);
     atomic_compare_exchange_strong(&writer_state, &asked, DONE); /* nobody asks more of it */
     if (mine && failure[0])
         say("no profile in ", output_path, ": ", failure, NULL);

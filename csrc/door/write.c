@@ -5,16 +5,23 @@
  */
 #include "api/core_table.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DUMP   3
 #define OUTPUT 4
+
+/* Nobody is left who would end it, should a disk not answer, or nobody read the pipe that it writes to. */
+#define LIFE_S 600
 
 int main(int argc, char **argv)
 {
     if (argc != 3)
         return 2;
+    signal(SIGALRM, SIG_DFL);
+    alarm(LIFE_S);
     const struct cprof_core *core = cprof_core_table(CPROF_CORE_ABI);
     const char *why = NULL;
     if (!core)

@@ -70,23 +70,39 @@ static pid_t pid_of(void *self)
     return ((const struct dump *)self)->pid;
 }
 
-/* The dump comes out of a program that may have written over anything. What passes here can be added up and multiplied
- * by a period without overflow: two years of a thousand cores, at one sample a second to 10,000. */
-#define COUNT_MAX (INT64_C(1) << 32)
-#define NS_MAX    (INT64_C(1) << 56)
+/* The dump comes out of a program that may have written over anything. What passes here is CPU time that can be: 146
+ * years of a core, so that two such times can still be added up. */
+#define NS_MAX   (INT64_C(1) << 62)
+#define NS_PER_S INT64_C(1000000000)
 
-static bool are_weights(const int64_t weight[STACKTAB_WEIGHTS])
+static bool is_time(int64_t ns)
 {
-    return weight[0] >= 0 && weight[0] <= COUNT_MAX && weight[1] >= 0 && weight[1] <= NS_MAX;
+    return ns >= 0 && ns <= NS_MAX;
+}
+
+/* Ticks are multiplied by their period. */
+static bool is_count(uint64_t ticks, uint32_t hz)
+{
+    return ticks <= (uint64_t)(NS_MAX / (NS_PER_S / (hz ? hz : CPU_HZ_DEFAULT)));
 }
 
 static bool is_believable(const struct dump_head *head)
 {
     const struct cpu_stats *s = &head->facts.stats;
-    return s->hz <= CPU_HZ_MAX && s->ticks <= COUNT_MAX && s->lost_ring_full <= COUNT_MAX &&
-           s->threads_covered <= INT32_MAX && s->process_cpu_ns >= 0 && s->process_cpu_ns <= NS_MAX &&
-           head->facts.vacated.n <= VACATED_MAX && s->uncovered_cpu_ns >= 0 && s->uncovered_cpu_ns <= NS_MAX &&
-           are_weights(head->refused);
+    return s->hz <= CPU_HZ_MAX && is_count(s->ticks, s->hz) && is_count(s->lost_ring_full, s->hz) &&
+           s->threads_covered <= INT32_MAX && is_time(s->process_cpu_ns) && is_time(s->uncovered_cpu_ns) &&
+           is_time(s->kernel_cpu_ns) && head->facts.vacated.n <= VACATED_MAX;
+}
+
+/* All weights of a dump together are no more than one may be, or some of them are damaged. */
+static bool add_weight(int64_t sum[STACKTAB_WEIGHTS], const int64_t weight[STACKTAB_WEIGHTS])
+{
+    for (size_t i = 0; i < STACKTAB_WEIGHTS; i++)
+        if (!is_time(weight[i]) || weight[i] > NS_MAX - sum[i])
+            return false;
+    for (size_t i = 0; i < STACKTAB_WEIGHTS; i++)
+        sum[i] += weight[i];
+    return true;
 }
 
 /* Newest first, as they were listed: so that of equal keys, which are none of ours, the first would win again. */
@@ -118,6 +134,9 @@ static void collect_stacks(const struct dump *d, struct collect *c)
 {
     struct dump_part part;
     const char *bytes;
+    int64_t sum[STACKTAB_WEIGHTS] = {0};
+    if (add_weight(sum, d->head.refused))
+        memcpy(c->stacks.refused, sum, sizeof sum);
     for (size_t at = sizeof d->head; next_part(d, &at, &part, &bytes);) {
         struct dump_stack s;
         uint64_t pc[RECORD_MAX_FRAMES];
@@ -126,14 +145,12 @@ static void collect_stacks(const struct dump *d, struct collect *c)
         memcpy(&s, bytes, sizeof s);
         size_t pc_bytes = s.depth * sizeof pc[0];
         if (s.depth > RECORD_MAX_FRAMES || part.bytes - sizeof s < pc_bytes ||
-            part.bytes - sizeof s - pc_bytes < s.label_bytes || !are_weights(s.weight))
+            part.bytes - sizeof s - pc_bytes < s.label_bytes || !add_weight(sum, s.weight))
             continue;
         memcpy(pc, bytes + sizeof s, pc_bytes);
         struct stack_key key = read_key(&s, bytes + sizeof s + pc_bytes);
         stacktab_add(&c->stacks, &key, pc, s.depth, s.weight);
     }
-    for (size_t i = 0; i < STACKTAB_WEIGHTS; i++)
-        c->stacks.refused[i] += d->head.refused[i];
 }
 
 static enum status fill(struct dump *d, const char *program_link, struct model *m, struct reason *why)

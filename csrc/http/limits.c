@@ -18,4 +18,5 @@ struct http_limits http_limits = {
     .look_ns = 60 * SECOND,
     .open_ns = 10 * SECOND,
     .pause_ns = SECOND,
+    .leave_ns = 2 * SECOND,
 };

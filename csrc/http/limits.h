@@ -29,6 +29,7 @@ struct http_limits {
     int64_t look_ns;    /* how long an entry of the registry that was swept away is missing at most */
     int64_t open_ns;    /* how long who asks for a listener waits for the loop's thread, which needs microseconds */
     int64_t pause_ns;   /* accepting rests that long when the process has no descriptor left */
+    int64_t leave_ns;   /* how long the end of the server waits for a profile that is being named, and nobody wants */
 };
 
 extern struct http_limits http_limits;

@@ -46,6 +46,12 @@ static void work_done(struct work *w)
         exchange_free(ex);
 }
 
+/* Its client has long gone, and perhaps all that served it. */
+static void work_late(struct work *w)
+{
+    exchange_free(exchange_of(w));
+}
+
 static const char *header(const struct exchange *ex, const char *name, size_t n)
 {
     struct evkeyval *h;
@@ -151,7 +157,7 @@ struct exchange *wire_new(struct peer *p, struct evhttp_request *req)
     ex->port = &port;
     ex->peer = p;
     ex->req = req;
-    ex->work = (struct work){.run = work_run, .done = work_done};
+    ex->work = (struct work){.run = work_run, .done = work_done, .late = work_late};
     ex->verb = verb_of(req);
     ex->method = exchange_method_of(ex->verb);
     ex->uri = strdup(evhttp_request_get_uri(req));

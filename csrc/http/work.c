@@ -1,7 +1,9 @@
 #include "http/work.h"
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/thread.h"
+#include "http/limits.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +17,8 @@ static struct lock work_lock = LOCK_INIT(LOCK_WORK);
 /* guarded by work_lock */
 static struct queue waiting, finished;
 static bool ending;
+static bool running;    /* the worker is at a job */
+static uintptr_t count; /* of workers that were left behind; one that began when it was smaller is among them */
 
 /* owned by the loop's thread */
 static bool started;
@@ -55,21 +59,29 @@ static struct work *next_job(bool *end)
     lock_take(&work_lock);
     *end = ending;
     struct work *job = ending ? NULL : queue_take(&waiting);
+    running = job != NULL;
     lock_drop(&work_lock);
     return job;
 }
 
-static void run_job(struct work *job)
+/* False where it was left behind: nothing here is its own any more, there may be another worker. */
+static bool run_job(struct work *job, uintptr_t began)
 {
     job->run(job);
     lock_take(&work_lock);
-    queue_put(&finished, job);
+    bool mine = began == count;
+    if (mine) {
+        queue_put(&finished, job);
+        running = false;
+    }
     lock_drop(&work_lock);
+    if (!mine)
+        job->late(job);
+    return mine;
 }
 
-static void work_thread(void *unused)
+static void work_thread(void *began)
 {
-    (void)unused;
     bool end;
     uint32_t told = atomic_load(&posted) - 1; /* whoever nudged before it came to be has told nobody */
     for (;;) {
@@ -81,8 +93,8 @@ static void work_thread(void *unused)
             lock_wait_word(&posted, seen, -1);
             continue;
         }
-        if (job)
-            run_job(job);
+        if (job && !run_job(job, (uintptr_t)began))
+            return;
         told = seen;
         tell_loop();
     }
@@ -95,7 +107,7 @@ static enum status start_thread(struct reason *why)
     if (started)
         return STATUS_OK;
     atomic_store(&alive, 1);
-    enum status s = thread_start("cprof-http-work", work_thread, NULL, why);
+    enum status s = thread_start("cprof-http-work", work_thread, (void *)count, why);
     started = s == STATUS_OK;
     if (!started)
         atomic_store(&alive, 0);
@@ -106,7 +118,7 @@ static void reset(void)
 {
     queue_reset(&waiting);
     queue_reset(&finished);
-    ending = started = false;
+    ending = running = started = false;
     jobs_out = 0;
 }
 
@@ -167,6 +179,27 @@ void work_collect(void)
     give_back(&finished);
 }
 
+static bool leave_behind(void)
+{
+    lock_take(&work_lock);
+    bool at_a_job = running;
+    count += at_a_job;
+    lock_drop(&work_lock);
+    return at_a_job;
+}
+
+/* Between jobs there is nothing that it could be waiting for. */
+static void wait_for_end(void)
+{
+    int64_t end = clock_mono_ns() + http_limits.leave_ns;
+    while (atomic_load(&alive)) {
+        int64_t left = end - clock_mono_ns();
+        if (left <= 0 && leave_behind())
+            return;
+        lock_wait_word(&alive, 1, left > 0 ? left : -1);
+    }
+}
+
 void work_stop(void)
 {
     if (started) {
@@ -174,8 +207,7 @@ void work_stop(void)
         ending = true;
         lock_drop(&work_lock);
         work_nudge();
-        while (atomic_load(&alive))
-            lock_wait_word(&alive, 1, -1);
+        wait_for_end();
     }
     give_back(&finished);
     give_back(&waiting);

@@ -17,6 +17,7 @@
 struct work {
     void (*run)(struct work *self);  /* on the worker; not called when the server stops before its turn */
     void (*done)(struct work *self); /* on the loop's thread, run or not, unless withdrawn */
+    void (*late)(struct work *self); /* on the worker, instead of done, where work_stop did not wait for run */
     struct work *next;               /* of the queue */
 };
 
@@ -36,7 +37,8 @@ void work_collect(void);
 /* Nobody wants it any more: true where its turn had not come, and then neither run nor done is called. */
 bool work_withdraw(struct work *job);
 
-/* Waits for the job that runs; the others come back undone. */
+/* Waits for the job that runs, http_limits.leave_ns at most: then that one, and its thread, are left to themselves,
+ * since naming may wait for a disk that does not answer. The others come back undone. */
 void work_stop(void);
 
 /* In a fork's child: no thread, no jobs. */

@@ -42,15 +42,23 @@ static size_t unpacked_bytes_of(int fd)
     return n;
 }
 
+static void note(struct given_file *f, int fd)
+{
+    free(f->folder);
+    *f = (struct given_file){fd, sidefile_folder(fd)};
+}
+
 static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base, char **file_name, Elf **elf)
 {
     (void)mod, (void)name, (void)base;
-    struct module *m = *userdata;
+    struct content *c = *userdata;
+    struct module *m = c->module;
     int fd;
     *elf = module_open(m, &fd);
     if (*elf && m->file)
         *file_name = strdup(m->file);
     m->unpacked = *elf ? unpacked_bytes(*elf) : 0;
+    note(&c->own, fd);
     return fd;
 }
 
@@ -67,26 +75,42 @@ static int find_shared(Dwfl_Module *mod, struct debugfile_wanted *w, char **foun
     return debugfile_find(w, found);
 }
 
+/* Or -1. */
+static int take(struct module *m, int fd, bool shared)
+{
+    size_t copied = 0;
+    if (module_copies(m))
+        fd = elffile_copy_apart(fd, &copied);
+    if (fd < 0)
+        return -1;
+    m->copied += copied;
+    size_t bytes = unpacked_bytes_of(fd);
+    m->unpacked = bytes > SIZE_MAX - m->unpacked ? SIZE_MAX : m->unpacked + bytes;
+    if (!shared || m->unpacked <= CONTENT_MAX_UNPACKED)
+        return fd;
+    close(fd);
+    return -1;
+}
+
 static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base, const char *file_name,
                           const char *link, GElf_Word crc, char **found)
 {
     (void)name, (void)base;
-    struct module *m = *userdata;
+    struct content *c = *userdata;
+    struct module *m = c->module;
     struct debugfile_wanted w = {file_name, link, m->build_id, m->build_id_len, crc};
     if (!file_name)
         return -1;
     bool shared = link && crc == 0;
     int fd = shared ? find_shared(mod, &w, found) : debugfile_find(&w, found);
-    if (fd < 0)
-        return -1;
-    size_t bytes = unpacked_bytes_of(fd);
-    m->unpacked = bytes > SIZE_MAX - m->unpacked ? SIZE_MAX : m->unpacked + bytes;
-    if (shared && m->unpacked > CONTENT_MAX_UNPACKED) {
+    if (fd >= 0 && (fd = take(m, fd, shared)) < 0) {
         free(*found);
         *found = NULL;
-        close(fd);
-        return -1;
     }
+    if (shared)
+        c->lacks_shared = fd < 0;
+    else
+        note(&c->apart, fd);
     return fd;
 }
 
@@ -108,7 +132,7 @@ static Dwfl_Module *report(struct content *c)
     Dwfl_Module *mod = dwfl_report_module(c->dwfl, m->path, m->dwfl_start, m->end);
     if (mod) {
         dwfl_module_info(mod, &userdata, NULL, NULL, NULL, NULL, NULL, NULL);
-        *userdata = m;
+        *userdata = c;
     }
     return dwfl_report_end(c->dwfl, NULL, NULL) == 0 ? mod : NULL;
 }
@@ -122,6 +146,15 @@ __attribute__((noreturn)) static void on_out_of_memory(void)
     longjmp(*out_of_memory, 1);
 }
 
+/* What the folder was when libdw asked for it, unless it changed in between. */
+static void find_side(struct content *c, const Elf *own)
+{
+    const struct given_file *f = dwarf_getelf(c->dwarf) == own ? &c->own : &c->apart;
+    char *now = sidefile_folder(f->fd);
+    c->side.is_known = now && f->folder ? strcmp(now, f->folder) == 0 : now == f->folder;
+    c->side.folder = now;
+}
+
 /* The symbol table first: libdwfl then looks for the debug file, and tells what that would take. */
 static void read_files(struct content *c)
 {
@@ -133,7 +166,7 @@ static void read_files(struct content *c)
     c->has_file = true;
     symtab_init(&c->symtab, mod);
     plt_init(&c->plt, elf, c->elf_bias);
-    c->file_bytes = c->symtab.cap * sizeof *c->symtab.at + c->plt.cap * sizeof *c->plt.slots;
+    c->file_bytes = c->module->copied + c->symtab.cap * sizeof *c->symtab.at + c->plt.cap * sizeof *c->plt.slots;
     if (c->module->unpacked > CONTENT_MAX_UNPACKED)
         return;
     c->file_bytes += c->module->unpacked;
@@ -141,6 +174,11 @@ static void read_files(struct content *c)
     if (!c->dwarf)
         return;
     dwarf_new_oom_handler(c->dwarf, on_out_of_memory);
+    find_side(c, elf);
+    if (c->lacks_shared && !sidefile_go_without_shared(&c->side, c->dwarf)) {
+        c->dwarf = NULL;
+        return;
+    }
     if (!c->has_units)
         units_init(&c->units, c->dwarf);
     c->has_units = true;
@@ -161,7 +199,7 @@ static size_t name_stub(const struct content *c, struct texts *texts, uint64_t a
 static struct unit *unit_at(struct content *c, uint64_t dwarf_address)
 {
     struct unit *unit = c->dwarf ? units_find(&c->units, dwarf_address) : NULL;
-    return unit && unit_open(unit, c->dwarf) ? unit : NULL;
+    return unit && unit_open(unit, c->dwarf, &c->side) ? unit : NULL;
 }
 
 static size_t name_in_unit(struct content *c, struct texts *texts, struct unit *unit, uint64_t address,
@@ -210,7 +248,7 @@ bool content_ask(struct content *c, struct texts *texts, uint64_t address, struc
     return c->has_file;
 }
 
-/* The tables point into what libdwfl holds, and its Elf of the vdso into the module's copy. */
+/* The tables point into what libdwfl holds, and its Elf into the module's copy. */
 void content_close(struct content *c)
 {
     symtab_fini(&c->symtab);
@@ -218,8 +256,12 @@ void content_close(struct content *c)
     units_close(&c->units);
     if (c->dwfl && !c->is_broken)
         dwfl_end(c->dwfl);
-    free(c->module->image);
-    c->module->image = NULL;
+    elffile_drop(&c->module->image);
+    sidefiles_fini(&c->side);
+    free(c->own.folder);
+    free(c->apart.folder);
+    c->own = c->apart = (struct given_file){0};
+    c->lacks_shared = false;
     c->dwfl = NULL;
     c->dwarf = NULL;
     c->is_open = c->has_file = false;

@@ -9,6 +9,7 @@
 #include "symbol/known.h"
 #include "symbol/modules.h"
 #include "symbol/plt.h"
+#include "symbol/sidefile.h"
 #include "symbol/symtab.h"
 #include "symbol/texts.h"
 #include "symbol/units.h"
@@ -16,6 +17,12 @@
 /* Packed DWARF (gcc -gz, Debian's -dbgsym) is unpacked into memory as a whole, and one that takes more than this is
  * left alone: then there are the names of the symbol table. */
 #define CONTENT_MAX_UNPACKED ((size_t)128 << 20)
+
+/* Given to libdwfl, and the folder that libdw then had for it. */
+struct given_file {
+    int fd;
+    char *folder;
+};
 
 /* Zeroed but for module is closed. */
 struct content {
@@ -26,6 +33,9 @@ struct content {
     bool has_file;  /* while open; otherwise names may come later, when the file is back */
     bool is_broken; /* libdw was left in the middle: its memory is leaked rather than walked once more */
     bool has_units;
+    bool lacks_shared;             /* the file that several debug files share was not found */
+    struct given_file own, apart;  /* the module's, and the one with its DWARF */
+    struct sidefiles side;         /* of whichever has the DWARF */
     uint64_t dwarf_bias, elf_bias; /* address in memory minus address in the file */
     struct symtab symtab;
     struct units units; /* its table stays when the rest is closed */

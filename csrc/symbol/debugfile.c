@@ -1,5 +1,6 @@
 #include "symbol/debugfile.h"
 
+#include "symbol/elffile.h"
 #include "symbol/modules.h"
 
 #include <stdbool.h>
@@ -24,7 +25,7 @@ static bool has_crc(int fd, uint32_t want)
 
 static bool has_build_id(int fd, const struct debugfile_wanted *w)
 {
-    Elf *elf = elf_begin(fd, ELF_C_READ_MMAP_PRIVATE, NULL);
+    Elf *elf = elffile_look(fd);
     bool same = elf && module_has_build_id(elf, w->build_id, w->build_id_len);
     elf_end(elf);
     return same;

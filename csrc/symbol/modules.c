@@ -210,7 +210,7 @@ static void module_fini(struct module *m)
     free(m->path);
     free(m->file);
     free(m->head);
-    free(m->image);
+    elffile_drop(&m->image);
 }
 
 static enum status add(struct modules *m, const struct module *new)
@@ -327,6 +327,11 @@ int module_open_file(const char *path)
     return fd;
 }
 
+bool module_copies(const struct module *m)
+{
+    return m->process == &process_self;
+}
+
 bool module_has_build_id(Elf *elf, const void *id, size_t len)
 {
     const void *bits;
@@ -345,19 +350,33 @@ static bool same_head(const struct module *m, int fd)
     return same;
 }
 
-static Elf *open_same(const struct module *m, const char *path, int *fd)
+static Elf *begin_elf(struct module *m, int fd)
+{
+    switch (module_copies(m) ? elffile_copy(fd, &m->image) : ELFFILE_TOO_LARGE) {
+    case ELFFILE_COPIED: return elf_memory(m->image.at, m->image.bytes);
+    case ELFFILE_TOO_LARGE: return elf_begin(fd, ELF_C_READ_MMAP_PRIVATE, NULL);
+    default: return NULL;
+    }
+}
+
+static Elf *open_same(struct module *m, const char *path, int *fd)
 {
     *fd = module_open_file(path);
     if (*fd < 0)
         return NULL;
-    Elf *elf = elf_begin(*fd, ELF_C_READ_MMAP_PRIVATE, NULL);
-    if (elf && elf_kind(elf) == ELF_K_ELF &&
-        (m->build_id_len ? module_has_build_id(elf, m->build_id, m->build_id_len) : same_head(m, *fd)))
-        return elf;
-    elf_end(elf);
-    close(*fd);
-    *fd = -1;
-    return NULL;
+    Elf *elf = begin_elf(m, *fd);
+    bool same = elf && elf_kind(elf) == ELF_K_ELF &&
+                (m->build_id_len ? module_has_build_id(elf, m->build_id, m->build_id_len) : same_head(m, *fd));
+    if (!same) {
+        elf_end(elf);
+        elffile_drop(&m->image);
+    }
+    if (!same || m->image.at) {
+        close(*fd);
+        *fd = -1;
+    }
+    m->copied = m->image.copied;
+    return same ? elf : NULL;
 }
 
 static bool is_main_program(const struct module *m)
@@ -373,10 +392,9 @@ static bool is_main_program(const struct module *m)
 static Elf *open_vdso(struct module *m)
 {
     size_t n = m->end - m->start;
-    if (n > MAX_VDSO_BYTES || m->image || !(m->image = malloc(n)) ||
-        !m->process->read(m->process->self, m->start, m->image, n))
+    if (n > MAX_VDSO_BYTES || m->image.at || !elffile_make(&m->image, n))
         return NULL;
-    return elf_memory(m->image, n);
+    return m->process->read(m->process->self, m->start, m->image.at, n) ? elf_memory(m->image.at, n) : NULL;
 }
 
 /* The kernel's link to the running program leads to the very file, even when it was replaced. */

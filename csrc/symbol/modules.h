@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "profile/process.h"
+#include "symbol/elffile.h"
 #include "symbol/known.h"
 
 #include <libelf.h>
@@ -27,9 +28,10 @@ struct module {
     size_t build_id_len; /* 0: it has none */
     void *head;          /* ELF header and program headers, the identity of an image without build id */
     size_t head_len;
-    size_t phdrs_at; /* file offset of the program headers; in head they follow the ELF header */
-    void *image;     /* the copy behind the Elf of the vdso */
-    size_t unpacked; /* bytes that its DWARF takes in memory where its files have it packed: symbol/content */
+    size_t phdrs_at;            /* file offset of the program headers; in head they follow the ELF header */
+    struct elffile_image image; /* the copy behind its Elf */
+    size_t copied;              /* bytes of its files that are in memory: symbol/elffile */
+    size_t unpacked;            /* bytes that its DWARF takes there beside them where it is packed: symbol/content */
 };
 
 struct modules {
@@ -53,6 +55,9 @@ bool module_identify(const struct module *m, struct known_id *id);
 
 /* Opens a regular file, and only that: no waiting on a pipe, nothing left open across exec. -1 on failure. */
 int module_open_file(const char *path);
+
+/* Are its files to be copied? Where the process that would die of their being cut is the program. */
+bool module_copies(const struct module *m);
 
 /* Does the file carry this build id? */
 bool module_has_build_id(Elf *elf, const void *id, size_t len);

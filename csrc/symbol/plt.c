@@ -7,6 +7,7 @@
 
 #define MAX_SECTIONS 65536u /* looked at in one file */
 #define MAX_SLOTS    (1u << 20)
+#define MAX_BYTES    (1u << 24) /* of stubs: a million of them */
 
 static bool add_slot(struct plt *p, uint64_t at, const char *name)
 {
@@ -50,9 +51,10 @@ static void add_relocations(struct plt *p, Elf *elf, Elf_Scn *scn, const GElf_Sh
 
 static void add_stubs(struct plt *p, Elf_Scn *scn, const GElf_Shdr *header)
 {
+    if (p->n_sections == PLT_MAX_SECTIONS || header->sh_size == 0 || header->sh_size > MAX_BYTES)
+        return;
     Elf_Data *data = elf_getdata(scn, NULL);
-    if (p->n_sections == PLT_MAX_SECTIONS || !data || !data->d_buf || data->d_size < header->sh_size ||
-        header->sh_size == 0)
+    if (!data || !data->d_buf || data->d_size < header->sh_size)
         return;
     p->section[p->n_sections++] = (struct plt_section){
         .code = data->d_buf,

@@ -76,10 +76,13 @@ void units_init(struct units *u, Dwarf *dw)
         qsort(u->ranges, u->n_ranges, sizeof *u->ranges, compare_ranges);
 }
 
-bool unit_open(struct unit *unit, Dwarf *dw)
+bool unit_open(struct unit *unit, Dwarf *dw, const struct sidefiles *side)
 {
-    if (!unit->is_open)
-        unit->is_open = dwarf_offdie(dw, unit->offset, &unit->die) != NULL;
+    if (unit->is_open)
+        return true;
+    unit->is_open = dwarf_offdie(dw, unit->offset, &unit->die) != NULL;
+    if (unit->is_open && !sidefile_body(side, &unit->die, &unit->body))
+        unit->body = unit->die;
     return unit->is_open;
 }
 
@@ -171,14 +174,8 @@ static void scan_below(struct scan *s, Dwarf_Die *parent, unsigned depth)
 
 static void scan_unit(struct unit *unit, enum unit_scan how)
 {
-    Dwarf_Die other;
-    uint8_t type;
-    unit->body = unit->die;
     unit->scan = how;
     unit->n = 0;
-    if (dwarf_cu_info(unit->die.cu, NULL, &type, NULL, &other, NULL, NULL, NULL) == 0 && type == DW_UT_skeleton &&
-        other.addr)
-        unit->body = other;
     struct scan s = {.unit = unit, .how = how, .last = dwarf_dieoffset(&unit->body)};
     scan_below(&s, &unit->body, 0);
     if (unit->n)

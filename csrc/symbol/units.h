@@ -7,6 +7,8 @@
 #ifndef CPROF_SYMBOL_UNITS_H
 #define CPROF_SYMBOL_UNITS_H
 
+#include "symbol/sidefile.h"
+
 #include <elfutils/libdw.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +26,7 @@ struct unit {
     Dwarf_Off offset; /* of its DIE */
     bool is_open;
     Dwarf_Die die;  /* once open: has the line table; a skeleton when the rest is in another file */
-    Dwarf_Die body; /* has the functions; valid once scanned */
+    Dwarf_Die body; /* likewise; has the functions */
     enum unit_scan scan;
     struct function *functions; /* by low, once scanned */
     size_t n, cap;
@@ -50,8 +52,9 @@ void units_fini(struct units *u);
 /* NULL when no unit claims the address. */
 struct unit *units_find(struct units *u, uint64_t address);
 
-/* Before its other fields are looked at; dw is of the file that u was read from. False where that cannot be. */
-bool unit_open(struct unit *unit, Dwarf *dw);
+/* Before its other fields are looked at; dw is of the file that u was read from. False where that cannot be. Without
+ * the rest of a skeleton it has lines, and no functions. */
+bool unit_open(struct unit *unit, Dwarf *dw, const struct sidefiles *side);
 
 /* What was read of an open unit, roughly, here and in libdw. */
 size_t unit_bytes(struct unit *unit);

@@ -88,6 +88,80 @@ static void test_cut(void)
     CHECK(demangle(name, out));
 }
 
+/* The n-th part of a name that may be named again. */
+static char *part(char *at, int n)
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    *at++ = 'S';
+    if (n > 36)
+        *at++ = digits[(n - 1) / 36];
+    if (n > 0)
+        *at++ = digits[(n - 1) % 36];
+    *at++ = '_';
+    return at;
+}
+
+/* Each level has the one below twice: 400 bytes that took 18 hours. */
+static void test_doubled_text(void)
+{
+    char name[DEMANGLE_MAX_MANGLED], out[DEMANGLE_MAX];
+    char *at = stpcpy(name, "_Z1f1PIiiE");
+    for (int level = 1; level < 60; level++) {
+        at = stpcpy(at, "S_I");
+        at = part(part(at, level), level);
+        *at++ = 'E';
+    }
+    *at = '\0';
+    CHECK(demangle(name, out));
+    CHECK_INT(strlen(out), DEMANGLE_MAX - 1);
+    CHECK(strncmp(out, "f(P<int, int>, P<P<int, int>, ", 30) == 0);
+    CHECK_STR(out + DEMANGLE_MAX - 4, "...");
+}
+
+/* Where a pack is looked for in such a name, no text comes of it. */
+static void test_doubled_walk(void)
+{
+    char name[DEMANGLE_MAX_MANGLED], out[DEMANGLE_MAX];
+    for (int levels = 3; levels < 80; levels += 76) {
+        char *at = stpcpy(name, "_Z1fIJEEvDp");
+        for (int i = 0; i < levels; i++)
+            at = stpcpy(at, "PFv");
+        at = stpcpy(at, "PFviE");
+        for (int i = 0; i < levels; i++)
+            at = stpcpy(part(at, 2 * i + 2), "E");
+        CHECK(demangle(name, out) == (levels == 3));
+    }
+    CHECK_STR(shown("_Z1fIJicEEvDpOT_"), "f<int, char>(int&&, char&&)");
+    CHECK_STR(shown("_ZSt4makeI1aJRiEESt3ptrINSt2ifIXntsr2isIT_EE1vES2_E1tEEDpOT0_"), "std::make<a, int&>(int&)");
+}
+
+/* What may be arguments after "cv" is read twice, and what lies in it four times. */
+static void test_doubled_reading(void)
+{
+    char name[DEMANGLE_MAX_MANGLED], out[DEMANGLE_MAX];
+    char *at = stpcpy(name, "_ZN1AcvT_");
+    for (int i = 0; i < 200; i++)
+        at = stpcpy(at, "IT_");
+    *at++ = 'i';
+    memset(at, 'E', 201);
+    strcpy(at + 201, "v");
+    CHECK(!demangle(name, out));
+    CHECK_STR(shown("_ZN1AcvT_IiEEv"), "A::operator int<int>()");
+}
+
+/* So many lifetimes are counted even where none is shown. */
+static void test_many_lifetimes(void)
+{
+    CHECK_STR(shown("_RNvMIC0FGzzzzzzzzzz_EuEm3foo"), "(not mangled)");
+    CHECK_STR(shown("_RNvMIC0DGzzzzzzzzzz_EuEm3foo"), "(not mangled)");
+    CHECK_STR(shown("_RNvMIC0FG_EuEm3foo"), "<u32>::foo");
+    CHECK_STR(shown("_RNvC5crate12Glong_enough"), "crate::Glong_enough");          /* an identifier */
+    CHECK_STR(shown("_RNvCs1xDGV85I1S7_12rustc_traits3foo"), "rustc_traits::foo"); /* the hash of a crate */
+    CHECK_STR(shown("_RNvC5crate13DGlong_enough"), "crate::DGlong_enough");
+    CHECK_STR(shown("_RNvNtC5crate3CFG11push_assign"), "crate::CFG::push_assign");
+    CHECK_STR(shown("_RNvNtC5crate5FHCFG11push_assign"), "crate::FHCFG::push_assign");
+}
+
 int main(void)
 {
     test_cpp();
@@ -95,5 +169,9 @@ int main(void)
     test_plain();
     test_hostile();
     test_cut();
+    test_doubled_text();
+    test_doubled_walk();
+    test_doubled_reading();
+    test_many_lifetimes();
     return check_done();
 }

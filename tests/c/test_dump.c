@@ -191,6 +191,66 @@ static void memory_is_in_it(void)
     close(fd);
 }
 
+/* 2^32 ticks are 120 hours of a core at 10,000 Hz: the profile of a server of 64 cores was refused after two. */
+static void a_long_run_is_believed(void)
+{
+    static const struct {
+        uint32_t hz;
+        int64_t core_hours;
+    } runs[] = {{10000, 64 * 24 * 365}, {100, 64 * 24 * 365}, {1, 64 * 24 * 365}, {100, 11930}};
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        struct collect c;
+        struct cpu_facts long_run = facts;
+        struct buf bytes = {0}, sum = {0};
+        uint64_t pc[] = {(uint64_t)(uintptr_t)&dump + 1};
+        int64_t ns = runs[i].core_hours * 3600 * INT64_C(1000000000), ticks = runs[i].core_hours * 3600 * runs[i].hz;
+        long_run.stats.hz = runs[i].hz;
+        long_run.stats.process_cpu_ns = ns;
+        long_run.stats.ticks = (uint64_t)ticks;
+        if (collect_init(&c) != STATUS_OK)
+            abort();
+        stacktab_add(&c.stacks, &(struct stack_key){0}, pc, 1, (int64_t[]){ticks, ns});
+        int fd = new_file();
+        CHECK(dump_write(fd, &long_run, &c));
+        CHECK_INT(undumped(fd, NULL, &bytes), STATUS_OK);
+        CHECK_INT(undumped(fd, &bytes, &sum), STATUS_OK);
+        struct model m = read_profile(&bytes), twice = read_profile(&sum);
+        CHECK_INT(ticks_of(&m, "dump"), ticks);
+        CHECK_INT(ticks_of(&m, ""), ticks);
+        CHECK_INT(ticks_of(&twice, "dump"), 2 * ticks);
+        model_fini(&m);
+        model_fini(&twice);
+        buf_fini(&bytes);
+        buf_fini(&sum);
+        collect_fini(&c);
+        close(fd);
+    }
+}
+
+/* More than can be, in two stacks that are one when they come back. */
+static void weights_do_not_overflow(void)
+{
+    struct collect c;
+    struct buf bytes = {0};
+    uint64_t pc[] = {(uint64_t)(uintptr_t)&dump + 1};
+    const int64_t most = INT64_C(1) << 62;
+    if (collect_init(&c) != STATUS_OK)
+        abort();
+    stacktab_add(&c.stacks, &(struct stack_key){.thread = "t"}, pc, 1, (int64_t[]){most, most});
+    stacktab_add(&c.stacks, &(struct stack_key){.thread = "u"}, pc, 1, (int64_t[]){most, most});
+    c.stacks.refused[0] = c.stacks.refused[1] = 1;
+    int fd = new_file();
+    CHECK(dump_write(fd, &facts, &c));
+    CHECK_INT(undumped(fd, NULL, &bytes), STATUS_OK);
+    struct model m = read_profile(&bytes);
+    int64_t ticks = ticks_of(&m, "");
+    CHECK(ticks >= 0 && ticks < most);
+    model_fini(&m);
+    buf_fini(&bytes);
+    collect_fini(&c);
+    close(fd);
+}
+
 static void an_earlier_profile_that_is_none(void)
 {
     struct buf bytes = {0}, rubbish = {0};
@@ -292,6 +352,8 @@ int main(void)
     everything_comes_back();
     labels_come_back();
     memory_is_in_it();
+    a_long_run_is_believed();
+    weights_do_not_overflow();
     an_earlier_profile_that_is_none();
     one_that_was_cut_is_refused();
     parts_are_bounded();

@@ -372,6 +372,123 @@ static void test_kinds_of_dwarf(void)
     }
 }
 
+/* libdw opens the file of a split unit by itself, and would wait for ever where a FIFO lies: it may only where all the
+ * places in which it looks have regular files, or nothing. Without it there are the symbol table and the lines. In
+ * another process, where files are not copied, it looks beside the library too. */
+static void check_split_file(const struct process *process, bool is_found)
+{
+    void *library = load("there/sp.so");
+    struct symbols *s = NULL;
+    known_forget();
+    CHECK(library != NULL && symbols_open(&s, process, NULL) == STATUS_OK);
+    if (!library || !s)
+        return;
+    struct namer n = symbols_namer(s);
+    if (is_found) {
+        check_c_chain(&n, library);
+    } else {
+        CHECK_INT(ask(&n, ((void *(*)(int))dlsym(library, "probe"))(1)), 1);
+        CHECK_STR(f[0].name, "hidden");
+        CHECK_INT(f[0].line, 5);
+    }
+    symbols_close(s);
+    dlclose(library);
+}
+
+static void test_split_files(void)
+{
+    static const struct {
+        const char *arrange;
+        bool is_found, is_found_elsewhere;
+    } cases[] = {
+        {"true", true, true},
+        {"mv sp.dwo there", false, true},
+        {"mv sp.dwo kept && ln -s kept sp.dwo", true, true},
+        {"rm sp.dwo", false, false},
+        {"mv sp.dwo kept && mkfifo sp.dwo", false, false},
+        {"mkfifo there/sp.dwo", true, false},
+        {"mv sp.dwo there && mkfifo sp.dwo", false, false},
+        {"rm sp.dwo && mkfifo fifo && ln -s fifo sp.dwo", false, false},
+        {"ln -s /dev/ptmx there/sp.dwo", true, false},
+        {"rm sp.dwo && ln -s /dev/ptmx sp.dwo", false, false},
+        {"mkdir there/sp.dwo", true, false},
+        {"truncate -s 0 sp.dwo", false, false},
+    };
+    const struct process other = process_self;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK(build("rm -rf sp.o sp.dwo kept fifo there && mkdir there && cc -O2 -g -gsplit-dwarf -fPIC -c s.c -o sp.o &&"
+                    " cc -shared sp.o -o there/sp.so && test -f sp.dwo && %s", cases[i].arrange));
+        int failures = check_failures;
+        check_split_file(&process_self, cases[i].is_found);
+        check_split_file(&other, cases[i].is_found_elsewhere);
+        if (check_failures != failures)
+            fprintf(stderr, "... after %s\n", cases[i].arrange);
+    }
+}
+
+/* Likewise the file that several share, where ours was refused. Gone, it leaves what is not in it. */
+static void test_shared_files(void)
+{
+    static const char *const arrangements[] = {"rm shared.dwz", "rm shared.dwz && mkfifo shared.dwz",
+                                               "mv s.c shared.dwz", "rm shared.dwz && ln -s /dev/ptmx shared.dwz"};
+    for (size_t i = 0; i < sizeof arrangements / sizeof arrangements[0]; i++) {
+        bool is_built = build("cp s.c kept.c && rm -f shared.dwz && cc -O2 -g3 -shared -fPIC s.c -o dwz.so && cp dwz.so dwz2.so &&"
+                              " dwz -m shared.dwz dwz.so dwz2.so && %s; made=$?; mv kept.c s.c; exit $made", arrangements[i]);
+        void *library = is_built ? load("dwz.so") : NULL;
+        if (!library) {
+            printf("not built here: dwz.so\n");
+            return;
+        }
+        struct namer n;
+        struct symbols *s = open_session(&n);
+        size_t frames = ask(&n, ((void *(*)(int))dlsym(library, "probe"))(1));
+        CHECK(frames >= 1);
+        CHECK_STR(f[frames - 1].name, "hidden");
+        symbols_close(s);
+        dlclose(library);
+    }
+    CHECK(build("rm shared.dwz"));
+}
+
+/* A compiler, or cp, writes over a file that is being read: what was mapped is then gone, and SIGBUS the host's end. */
+static void check_cut_file(const char *command, const char *name, const char *cut, off_t left)
+{
+    void *library = build("%s", command) ? load(name) : NULL;
+    char path[128];
+    static char whole[1 << 20];
+    snprintf(path, sizeof path, "%s/%s", dir, cut);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, whole, sizeof whole);
+    CHECK(library != NULL && len > 0 && len < (ssize_t)sizeof whole);
+    if (!library || len <= 0)
+        return;
+    void *pc = ((void *(*)(int))dlsym(library, "probe"))(1), *(*visible)(void) = (void *(*)(void))dlsym(library, "visible");
+    void *other = visible();
+    struct namer n;
+    struct symbols *s = open_session(&n);
+    CHECK_INT(ask(&n, other), 1);
+    CHECK(len > left + 8192);
+    CHECK_INT(ftruncate(fd, left), 0);
+    CHECK_INT(ask(&n, pc), 3);
+    CHECK_STR(f[2].name, "hidden");
+    CHECK_INT(f[2].line, 14);
+    symbols_close(s);
+    s = open_session(&n); /* while nothing is there */
+    CHECK(ask(&n, pc) <= 1);
+    symbols_close(s);
+    close(fd);
+    dlclose(library);
+}
+
+static void test_cut_files(void)
+{
+    const off_t loaded = 0x4000; /* its code and data stay: the library is closed in the end */
+    check_cut_file("cc -O2 -g3 -Wl,--build-id -shared -fPIC s.c -o cut.so", "cut.so", "cut.so", loaded);
+    check_cut_file("cc -O2 -g3 -gz -Wl,--build-id -shared -fPIC s.c -o cutz.so", "cutz.so", "cutz.so", loaded);
+    check_cut_file("cc -O2 -g3 -Wl,--build-id -shared -fPIC s.c -o apart.so && objcopy --only-keep-debug apart.so apart.dbg &&"
+                   " strip apart.so && objcopy --add-gnu-debuglink=apart.dbg apart.so", "apart.so", "apart.dbg", 0);
+}
+
 static void test_stripped_and_replaced(const char *name, const char *flags)
 {
     CHECK(build("cc -O2 -fcf-protection %s -shared -fPIC s.c -o %s && strip %s", flags, name, name));
@@ -847,6 +964,9 @@ int main(int argc, char **argv)
         write_file("s.c", c_source);
         write_file("p.cc", cpp_source);
         test_kinds_of_dwarf();
+        test_split_files();
+        test_shared_files();
+        test_cut_files();
         test_stripped_and_replaced("with.so", "-Wl,--build-id");
         test_stripped_and_replaced("without.so", "-Wl,--build-id=none");
         test_known_later("known.so", "-Wl,--build-id");
