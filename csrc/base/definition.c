@@ -96,6 +96,8 @@ static const ElfW(Sym) * find_from(const struct link_map **map, const char *name
 
 static void *address_of(const struct link_map *map, const ElfW(Sym) * s)
 {
+    if (!map || !s)
+        return NULL;
     ElfW(Addr) at = map->l_addr + s->st_value;
     if (ELF64_ST_TYPE(s->st_info) == STT_GNU_IFUNC)
         at = ((ElfW(Addr)(*)(void))at)();
@@ -110,7 +112,7 @@ void *definition_of(const char *name, const ElfW(Dyn) * behind)
     if (behind && map)
         map = map->l_next;
     const ElfW(Sym) *s = find_from(&map, name);
-    return s ? address_of(map, s) : NULL;
+    return address_of(map, s);
 }
 
 static const struct link_map *module_called(const char *library)
@@ -126,7 +128,7 @@ void *definition_in(const char *library, const char *name)
     const struct link_map *map = module_called(library);
     struct table t = map ? read_table(map) : (struct table){0};
     const ElfW(Sym) *s = find(&t, name, hash_name(name));
-    return s ? address_of(map, s) : NULL;
+    return address_of(map, s);
 }
 
 bool definition_is_the_programs(const char *name)

@@ -1,5 +1,6 @@
 #include "base/lock.h"
 
+#include "base/any/labelword.h"
 #include "base/clock.h"
 
 #include <assert.h>
@@ -37,17 +38,32 @@ void lock_wake_word(_Atomic uint32_t *word)
 
 static _Atomic uint32_t forks;    /* under way; waited on */
 static _Atomic bool forks_linger; /* nobody waits for them */
-static _Thread_local bool forking;
+
+/* Who forks, by thread pointer: static thread-locals are scarce, and a child's only thread has its parent's. One that
+ * finds no place waits for itself as others do. */
+#define FORKERS_MAX 16
+
+static _Atomic uintptr_t forkers[FORKERS_MAX];
+
+static bool replace_forker(uintptr_t is, uintptr_t by)
+{
+    for (size_t i = 0; i < FORKERS_MAX; i++) {
+        uintptr_t there = is;
+        if (atomic_compare_exchange_strong(&forkers[i], &there, by))
+            return true;
+    }
+    return false;
+}
 
 void lock_fork_begins(void)
 {
-    forking = true;
+    replace_forker(0, label_thread_pointer());
     atomic_fetch_add(&forks, 1);
 }
 
 void lock_fork_ended(void)
 {
-    forking = false;
+    replace_forker(label_thread_pointer(), 0);
     if (atomic_fetch_sub(&forks, 1) == 1)
         atomic_store(&forks_linger, false);
     lock_wake_word(&forks);
@@ -55,7 +71,8 @@ void lock_fork_ended(void)
 
 void lock_fork_child(void)
 {
-    forking = false;
+    for (size_t i = 0; i < FORKERS_MAX; i++)
+        atomic_store(&forkers[i], 0);
     atomic_store(&forks, 0);
     atomic_store(&forks_linger, false);
 }
@@ -67,13 +84,17 @@ bool lock_is_forking(void)
 
 bool lock_is_forking_here(void)
 {
-    return forking;
+    uintptr_t self = label_thread_pointer();
+    for (size_t i = 0; i < FORKERS_MAX; i++)
+        if (atomic_load(&forkers[i]) == self)
+            return true;
+    return false;
 }
 
 static void let_fork(void)
 {
     uint32_t seen = atomic_load_explicit(&forks, memory_order_relaxed);
-    if (!seen || forking)
+    if (!seen || lock_is_forking_here())
         return;
     int64_t end = clock_mono_ns() + FORK_PATIENCE_NS;
     while ((seen = atomic_load(&forks)) && !atomic_load(&forks_linger)) {

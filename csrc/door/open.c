@@ -2,9 +2,11 @@
 
 #include <dlfcn.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 static _Atomic(const struct cprof_core *) core;
@@ -45,13 +47,29 @@ static const struct cprof_core *table_of(void *handle)
     return ask ? ask(CPROF_CORE_ABI) : NULL;
 }
 
+/* A child of a fork that came while the core was being loaded has half of it, for ever: the loader takes it for whole.
+ */
+static _Atomic int loading; /* how many threads are at it */
+static _Atomic pid_t loader;
+
+static bool is_half(void)
+{
+    if (!atomic_load(&loading) || atomic_load(&loader) == getpid())
+        return false;
+    snprintf(error, sizeof error, "the program forked while another thread was loading " CPROF_CORE_NAME);
+    return true;
+}
+
 /* Without a lock: two threads may open the core at once, the loader gives both the same one. */
 const struct cprof_core *open_core(void)
 {
     const struct cprof_core *table = open_core_if_open();
-    if (table)
+    if (table || is_half())
         return table;
+    atomic_store(&loader, getpid());
+    atomic_fetch_add(&loading, 1);
     void *handle = open_library();
+    atomic_fetch_sub(&loading, 1);
     table = table_of(handle);
     if (!table) {
         const char *why = handle ? CPROF_CORE_NAME " is of another version" : dlerror();
@@ -65,7 +83,7 @@ const struct cprof_core *open_core(void)
 const struct cprof_core *open_core_if_open(void)
 {
     const struct cprof_core *table = atomic_load_explicit(&core, memory_order_acquire);
-    if (!table && (table = table_of(dlopen(CPROF_CORE_NAME, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD))))
+    if (!table && !is_half() && (table = table_of(dlopen(CPROF_CORE_NAME, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD))))
         atomic_store_explicit(&core, table, memory_order_release);
     return table;
 }

@@ -424,6 +424,19 @@ void map_order_free(struct map_order *own)
     free(own);
 }
 
+void map_let_go(struct var *map, void (*take)(void *arg, struct var *value), void *arg)
+{
+    struct map_table *t = atomic_load(&map->map.table);
+    for (size_t i = 0; t && i < t->slots; i++) {
+        struct map_entry *e = atomic_load_explicit(&t->at[i], memory_order_relaxed);
+        if (!e || e == REMOVED)
+            continue;
+        struct var *value = e->value;
+        e->value = NULL;
+        take(arg, value);
+    }
+}
+
 void map_fini(struct var *map)
 {
     struct map_table *t = atomic_load(&map->map.table);

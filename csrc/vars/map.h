@@ -51,7 +51,8 @@ void map_clear(struct var *map);
 const struct map_order *map_sorted(struct var *map, struct map_order **own);
 void map_order_free(struct map_order *own);
 
-/* For var_drop. */
+/* For var_drop: gives over the references to all values, then is empty. */
+void map_let_go(struct var *map, void (*take)(void *arg, struct var *value), void *arg);
 void map_fini(struct var *map);
 
 #endif

@@ -68,40 +68,51 @@ struct var *var_ref(struct var *v)
     return v;
 }
 
-/* Maps in maps in maps fall one after the other: so deep as they may lie no stack is. */
-static _Thread_local struct var *falling; /* those that are to fall, by map.after */
-static _Thread_local bool dropping;
-
-static void drop_map(struct var *map)
+static bool is_last(struct var *v)
 {
-    map->map.after = falling;
-    falling = map;
-    if (dropping)
-        return;
-    dropping = true;
-    while (falling) {
-        struct var *v = falling;
-        falling = v->map.after;
-        map_fini(v);
-        give_back(v);
-    }
-    dropping = false;
+    return v && atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) == 1;
 }
 
-/* Nobody reads it any more: who had found it in a map is past the grace of its entry. */
-void var_drop(struct var *v)
+static void drop_last(struct var *v)
 {
-    if (!v || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1)
-        return;
-    if (v->kind == VAR_MAP) {
-        drop_map(v);
-        return;
-    }
     if (v->kind == VAR_STRING)
         free(atomic_load(&v->text));
     else if (v->kind == VAR_FUNC && v->function.release)
         v->function.release(v->function.arg);
     give_back(v);
+}
+
+static void fall(void *falling, struct var *v)
+{
+    struct var **first = falling;
+    if (!is_last(v))
+        return;
+    if (v->kind != VAR_MAP) {
+        drop_last(v);
+        return;
+    }
+    v->map.after = *first;
+    *first = v;
+}
+
+/* Maps in maps in maps fall one after the other: so deep as they may lie no stack is. */
+static void drop_maps(struct var *falling)
+{
+    while (falling) {
+        struct var *v = falling;
+        falling = v->map.after;
+        map_let_go(v, fall, &falling);
+        map_fini(v);
+        give_back(v);
+    }
+}
+
+/* Nobody reads it any more: who had found it in a map is past the grace of its entry. */
+void var_drop(struct var *v)
+{
+    struct var *falling = NULL;
+    fall(&falling, v);
+    drop_maps(falling);
 }
 
 void var_int_add(struct var *v, int64_t delta)
