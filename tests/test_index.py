@@ -161,7 +161,10 @@ def test_it_looks_the_same_in_a_browser(
     with Browser(tmp_path_factory.mktemp("browser")) as page:
         page.look(dark=dark, width=380)
         page.open(target.url() + "/debug/pprof/")
-        page.until("document.querySelector('.facts') && getComputedStyle(document.body).fontSize")
+        page.until(
+            "document.querySelector('.facts') &&"
+            " getComputedStyle(document.body).backgroundColor != 'rgba(0, 0, 0, 0)'"
+        )
         assert page.ask("document.documentElement.scrollWidth <= innerWidth")
         background = page.ask("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", background))) < 200) is dark

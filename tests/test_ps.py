@@ -229,7 +229,7 @@ def test_a_childs_end_leaves_the_parents_entry(build: Build, start: Start) -> No
     address = target.line("at ")
     entry(target.pid)
     tell(target, "fork")
-    assert "at none\nchild 0\n" in target.stdout()
+    eventually(lambda: "at none\nchild 0\n" in target.stdout(), "the child's end")
     assert entry(target.pid).addresses == [address]
     assert target.stop() == 0
 
